@@ -1,0 +1,24 @@
+/** The few globals that core takes from its host: UTF-8, and the shape of an AbortSignal. Nothing here does I/O. */
+
+/** The part of the platform's AbortSignal that core uses; every runtime's own AbortSignal fits. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  throwIfAborted(): void;
+}
+
+declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
+declare const TextDecoder: new (
+  label: 'utf-8',
+  options: { fatal: boolean; ignoreBOM: boolean },
+) => { decode(bytes: Uint8Array): string };
+
+/** UTF-8 bytes of `text`; the caller owns the array. */
+export function utf8Encode(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+/** The text of UTF-8 `bytes`; throws a TypeError on malformed input. */
+export function utf8Decode(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+}
