@@ -1,0 +1,94 @@
+/** Writes the ONNX model of one matrix product, some 150 bytes, so that ONNX Runtime serves as the linear algebra engine. */
+
+import { concatBytes, intField, messageField, textField } from './wire.ts';
+
+/** ONNX's numbers for element types (TensorProto.DataType). */
+export const FLOAT = 1;
+export const FLOAT16 = 10;
+export const DOUBLE = 11;
+
+/** AttributeProto.type of an integer, and of a list of integers. */
+const ATTRIBUTE_INT = 2;
+const ATTRIBUTE_INTS = 7;
+
+const IR_VERSION = 8;
+const OPSET = 17;
+
+export interface MatmulGraphOptions {
+  readonly type: 'f32' | 'f64';
+  /** `a` is stored k x m. Default false (m x k). */
+  readonly transposeA?: boolean;
+  /** `b` is stored n x k. Default false (k x n). */
+  readonly transposeB?: boolean;
+  /** Rows of the product; any number where absent. */
+  readonly m?: number;
+  /** Columns of the product; any number where absent. */
+  readonly n?: number;
+  /** Inner dimension; any number where absent. */
+  readonly k?: number;
+  /** `gemm` (default) transposes inside the kernel, `matmul` through Transpose nodes before it. */
+  readonly op?: 'gemm' | 'matmul';
+}
+
+/** ValueInfoProto: a name, an element type, and a shape of fixed (number) or free (string) dimensions. */
+export function valueInfo(name: string, elementType: number, shape: readonly (number | string)[]): Uint8Array {
+  const dims = shape.map((dim) => messageField(1, typeof dim === 'number' ? intField(1, dim) : textField(2, dim)));
+  const tensorType = messageField(1, intField(1, elementType), messageField(2, ...dims));
+  return concatBytes([textField(1, name), messageField(2, tensorType)]);
+}
+
+/** NodeProto: an operator of the default domain with its input and output names and encoded attributes. */
+export function nodeProto(
+  opType: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  attributes: readonly Uint8Array[] = [],
+): Uint8Array {
+  return concatBytes([
+    ...inputs.map((name) => textField(1, name)),
+    ...outputs.map((name) => textField(2, name)),
+    textField(3, outputs[0]),
+    textField(4, opType),
+    ...attributes.map((attribute) => messageField(5, attribute)),
+  ]);
+}
+
+/** AttributeProto of one integer, at least 0. */
+export function intAttribute(name: string, value: number): Uint8Array {
+  return concatBytes([textField(1, name), intField(3, value), intField(20, ATTRIBUTE_INT)]);
+}
+
+/** AttributeProto of a list of integers, each at least 0. */
+export function intsAttribute(name: string, values: readonly number[]): Uint8Array {
+  return concatBytes([textField(1, name), ...values.map((value) => intField(8, value)), intField(20, ATTRIBUTE_INTS)]);
+}
+
+/**
+ * The model of `c = op(a) op(b)`, row-major, with inputs `a` and `b` and output `c`.
+ * The caller owns the bytes. ONNX Runtime's web build has no f64 kernel for it.
+ */
+export function matmulGraph(options: MatmulGraphOptions): Uint8Array<ArrayBuffer> {
+  const { type, transposeA = false, transposeB = false, m = 'm', n = 'n', k = 'k', op = 'gemm' } = options;
+  const elementType = type === 'f64' ? DOUBLE : FLOAT;
+  const nodes: Uint8Array[] = [];
+  if (op === 'gemm') {
+    const attributes: Uint8Array[] = [];
+    if (transposeA) attributes.push(intAttribute('transA', 1));
+    if (transposeB) attributes.push(intAttribute('transB', 1));
+    nodes.push(nodeProto('Gemm', ['a', 'b'], ['c'], attributes));
+  } else {
+    const swap = [intsAttribute('perm', [1, 0])];
+    if (transposeA) nodes.push(nodeProto('Transpose', ['a'], ['at'], swap));
+    if (transposeB) nodes.push(nodeProto('Transpose', ['b'], ['bt'], swap));
+    nodes.push(nodeProto('MatMul', [transposeA ? 'at' : 'a', transposeB ? 'bt' : 'b'], ['c']));
+  }
+  const graph = messageField(
+    7,
+    ...nodes.map((node) => messageField(1, node)),
+    textField(2, 'matmul'),
+    messageField(11, valueInfo('a', elementType, transposeA ? [k, m] : [m, k])),
+    messageField(11, valueInfo('b', elementType, transposeB ? [n, k] : [k, n])),
+    messageField(12, valueInfo('c', elementType, [m, n])),
+  );
+  return concatBytes([intField(1, IR_VERSION), textField(2, 'imprint'), graph, messageField(8, intField(2, OPSET))]);
+}

@@ -1,0 +1,215 @@
+/** Matrix products through ONNX Runtime: generated Gemm graphs, run in slices so that the event loop stays free. */
+
+import { expected, ImprintError, matmulGraph } from '@imprint/core';
+import type { Gemm, GemmShape } from '@imprint/core';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+
+export interface OrtGemmOptions {
+  /** Default `cpu`. f64 products stay on the CPU: the other devices have no kernel for them. */
+  readonly device?: 'cpu' | 'cuda' | 'webgpu';
+  /** Threads of a product. Default: one a physical core. */
+  readonly numThreads?: number;
+}
+
+/**
+ * How long one run may block the event loop: `session.run` of onnxruntime-node is synchronous. Shorter slices cost
+ * packing, longer ones latency.
+ */
+const SLICE_MS = 12;
+
+/** Fewer rows a slice than this, and packing the right-hand side anew for each slice outweighs the product. */
+const MIN_ROWS = 256;
+
+type Floats = Float32Array | Float64Array;
+type Kind = 'f32' | 'f64';
+
+/** Rows `[first, first + count)` of a row-major matrix that is `width` wide: a view, no copy. */
+function rowsOf<T extends Floats>(matrix: T, first: number, count: number, width: number): T {
+  return matrix.subarray(first * width, (first + count) * width) as T;
+}
+
+/** Columns `[first, first + count)` of a row-major matrix `height` x `width`, packed to `height` x `count`. */
+function columnsOf<T extends Floats>(matrix: T, first: number, count: number, height: number, width: number): T {
+  if (count === width) return matrix;
+  const packed = (
+    matrix instanceof Float64Array ? new Float64Array(height * count) : new Float32Array(height * count)
+  ) as T;
+  for (let row = 0; row < height; row++) {
+    const start = row * width + first;
+    packed.set(matrix.subarray(start, start + count), row * count);
+  }
+  return packed;
+}
+
+/**
+ * Products by ONNX Runtime (design 1). Row-major inputs are passed without a copy; products that take longer than
+ * about 12 ms run in slices with a turn of the event loop between them. Integer products are exact within 2^24 (f32) and
+ * 2^53 (f64), which is checked once on devices other than the CPU.
+ *
+ * @throws DEVICE_UNAVAILABLE where ONNX Runtime does not offer the device, DEVICE_INACCURATE where it miscounts
+ */
+export async function createOrtGemm(options: OrtGemmOptions = {}): Promise<Gemm & { dispose(): Promise<void> }> {
+  const gemm = new OrtGemm(options);
+  try {
+    await gemm.check();
+  } catch (error) {
+    await gemm.dispose();
+    throw error;
+  }
+  return gemm;
+}
+
+class OrtGemm implements Gemm {
+  readonly name: string;
+  private readonly options: OrtGemmOptions;
+  private readonly sessions = new Map<string, Promise<InferenceSession>>();
+  /** Floating-point operations a millisecond, by kind: a cautious guess that every long run corrects. */
+  private readonly rate: Record<Kind, number> = { f32: 2e7, f64: 1e7 };
+  private disposed = false;
+
+  constructor(options: OrtGemmOptions) {
+    const { device = 'cpu', numThreads } = options;
+    if (!['cpu', 'cuda', 'webgpu'].includes(device)) throw expected('device', "'cpu', 'cuda' or 'webgpu'", device);
+    if (numThreads !== undefined && !(Number.isInteger(numThreads) && numThreads > 0)) {
+      throw expected('numThreads', 'a positive integer', numThreads);
+    }
+    this.options = options;
+    this.name = `onnxruntime-node ${device}`;
+  }
+
+  /** Opens the first session, so that a missing device is told at once, and counts integers on foreign devices. */
+  async check(): Promise<void> {
+    await this.session('f32', false, false);
+    if ((this.options.device ?? 'cpu') === 'cpu') return;
+    const size = 32;
+    const a = Float32Array.from({ length: size * size }, (_, i) => ((i * 89) % 255) - 127);
+    const c = await this.f32(a, a, { m: size, n: size, k: size, transposeB: true });
+    for (let i = 0; i < c.length; i++) {
+      let sum = 0;
+      for (let p = 0; p < size; p++) sum += a[Math.floor(i / size) * size + p] * a[(i % size) * size + p];
+      if (c[i] !== sum) {
+        throw new ImprintError(
+          'DEVICE_INACCURATE',
+          `Expected exact integer products on ${this.options.device}, got ${c[i]} instead of ${sum}. Use device 'cpu' for the linear algebra.`,
+        );
+      }
+    }
+  }
+
+  f32(a: Float32Array, b: Float32Array, shape: GemmShape): Promise<Float32Array> {
+    return this.product('f32', a, b, shape);
+  }
+
+  f64(a: Float64Array, b: Float64Array, shape: GemmShape): Promise<Float64Array> {
+    return this.product('f64', a, b, shape);
+  }
+
+  /** Frees the sessions. Idempotent; a product under way ends with DISPOSED. */
+  async dispose(): Promise<void> {
+    if (this.disposed) return;
+    this.disposed = true;
+    const sessions = await Promise.allSettled(this.sessions.values());
+    this.sessions.clear();
+    for (const session of sessions) if (session.status === 'fulfilled') await session.value.release();
+  }
+
+  private async product<T extends Floats>(kind: Kind, a: T, b: T, shape: GemmShape): Promise<T> {
+    const { m, n, k, transposeA = false, transposeB = false } = shape;
+    for (const [name, value] of Object.entries({ m, n, k })) {
+      if (!(Number.isSafeInteger(value) && value >= 0)) throw expected(name, 'an integer of at least 0', value);
+    }
+    if (a.length !== m * k) throw expected('a', `${m * k} values (m = ${m}, k = ${k})`, a);
+    if (b.length !== k * n) throw expected('b', `${k * n} values (k = ${k}, n = ${n})`, b);
+    const out = (kind === 'f64' ? new Float64Array(m * n) : new Float32Array(m * n)) as T;
+    if (out.length === 0 || k === 0) return out;
+    const session = await this.session(kind, transposeA, transposeB);
+
+    // A slice is a tile of the result with the whole inner dimension, so slicing changes no sum.
+    const affordable = (this.rate[kind] * SLICE_MS) / (2 * k);
+    const wide = n * Math.min(m, MIN_ROWS) <= affordable;
+    const tileColumns = wide ? n : Math.min(n, Math.max(16, Math.floor(Math.sqrt(affordable))));
+    for (let column = 0; column < n; column += tileColumns) {
+      const columns = Math.min(tileColumns, n - column);
+      const right = transposeB ? rowsOf(b, column, columns, k) : columnsOf(b, column, columns, k, n);
+      for (let row = 0; row < m;) {
+        const most = Math.max(16, Math.floor((this.rate[kind] * SLICE_MS) / (2 * k * columns)));
+        const rows = Math.min(most, m - row);
+        const left = transposeA ? columnsOf(a, row, rows, k, m) : rowsOf(a, row, rows, k);
+        if (columns === n) {
+          await this.run(kind, session, left, right, rowsOf(out, row, rows, n), shape, rows, columns);
+        } else {
+          const tile = (kind === 'f64' ? new Float64Array(rows * columns) : new Float32Array(rows * columns)) as T;
+          await this.run(kind, session, left, right, tile, shape, rows, columns);
+          for (let i = 0; i < rows; i++) out.set(rowsOf(tile, i, 1, columns), (row + i) * n + column);
+        }
+        row += rows;
+      }
+    }
+    return out;
+  }
+
+  /** One run, written into `out`. onnxruntime-node starts it with setImmediate: that is the turn of the event loop. */
+  private async run<T extends Floats>(
+    kind: Kind,
+    session: InferenceSession,
+    left: T,
+    right: T,
+    out: T,
+    shape: GemmShape,
+    rows: number,
+    columns: number,
+  ): Promise<void> {
+    const tensor = (data: T, height: number, width: number): Tensor =>
+      kind === 'f64'
+        ? new Tensor('float64', data as Float64Array, [height, width])
+        : new Tensor('float32', data as Float32Array, [height, width]);
+    const feeds = {
+      a: shape.transposeA ? tensor(left, shape.k, rows) : tensor(left, rows, shape.k),
+      b: shape.transposeB ? tensor(right, columns, shape.k) : tensor(right, shape.k, columns),
+    };
+    if (this.disposed) throw disposed();
+    // The wait for other turns must not count as slowness, so the clock starts in the turn that runs.
+    let start = 0;
+    setImmediate(() => (start = performance.now()));
+    await session.run(feeds, { c: tensor(out, rows, columns) });
+    const elapsedMs = performance.now() - start;
+    if (elapsedMs > 1) this.rate[kind] = (this.rate[kind] + (2 * rows * columns * shape.k) / elapsedMs) / 2;
+  }
+
+  private session(kind: Kind, transposeA: boolean, transposeB: boolean): Promise<InferenceSession> {
+    if (this.disposed) throw disposed();
+    const key = `${kind} ${transposeA} ${transposeB}`;
+    let session = this.sessions.get(key);
+    if (session === undefined) {
+      session = this.open(kind, transposeA, transposeB);
+      this.sessions.set(key, session);
+    }
+    return session;
+  }
+
+  private async open(kind: Kind, transposeA: boolean, transposeB: boolean): Promise<InferenceSession> {
+    const { device = 'cpu', numThreads } = this.options;
+    const provider = kind === 'f64' ? 'cpu' : device;
+    try {
+      return await InferenceSession.create(matmulGraph({ type: kind, transposeA, transposeB }), {
+        executionProviders: [provider],
+        enableMemPattern: false,
+        logSeverityLevel: 3,
+        ...(numThreads !== undefined && { intraOpNumThreads: numThreads }),
+      });
+    } catch (cause) {
+      throw new ImprintError(
+        'DEVICE_UNAVAILABLE',
+        `Expected ONNX Runtime to open a matrix product on ${provider}, got "${cause instanceof Error ? cause.message.split('\n')[0] : cause}". Use device 'cpu', or run \`imprint doctor\` to see what this machine offers.`,
+        { cause },
+      );
+    }
+  }
+}
+
+function disposed(): ImprintError {
+  return new ImprintError(
+    'DISPOSED',
+    'Expected a live Gemm, got one that was disposed. Create another with createOrtGemm.',
+  );
+}

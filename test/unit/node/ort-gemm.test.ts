@@ -1,0 +1,180 @@
+/** ONNX Runtime's matrix products against integers and a naive kernel, and what they leave of the event loop. */
+
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GemmShape } from '../../../packages/core/src/gemm.ts';
+import { createOrtGemm } from '../../../packages/node/src/ort-gemm.ts';
+
+let gemm: Awaited<ReturnType<typeof createOrtGemm>>;
+beforeAll(async () => {
+  gemm = await createOrtGemm();
+});
+afterAll(() => gemm.dispose());
+
+function naive(a: ArrayLike<number>, b: ArrayLike<number>, shape: GemmShape): Float64Array {
+  const { m, n, k, transposeA, transposeB } = shape;
+  const out = new Float64Array(m * n);
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let sum = 0;
+      for (let p = 0; p < k; p++) sum += a[transposeA ? p * m + i : i * k + p] * b[transposeB ? j * k + p : p * n + j];
+      out[i * n + j] = sum;
+    }
+  }
+  return out;
+}
+
+/** Numbers from -127 to 127 in an order without pattern (a linear congruential generator). */
+function codes(length: number, seed: number): Int8Array {
+  const out = new Int8Array(length);
+  let state = seed >>> 0;
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    out[i] = (state % 255) - 127;
+  }
+  return out;
+}
+
+function bytesOf(array: Float32Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+const shapes = fc.record({
+  m: fc.integer({ min: 0, max: 33 }),
+  n: fc.integer({ min: 0, max: 33 }),
+  k: fc.integer({ min: 0, max: 40 }),
+  transposeA: fc.boolean(),
+  transposeB: fc.boolean(),
+});
+
+describe('createOrtGemm', () => {
+  it('equals a naive kernel on integers of every shape and orientation, in f32 and f64', async () => {
+    await fc.assert(
+      fc.asyncProperty(shapes, fc.nat(), async (shape, seed) => {
+        const a = codes(shape.m * shape.k, seed);
+        const b = codes(shape.k * shape.n, seed + 1);
+        const reference = naive(a, b, shape);
+        expect(Float64Array.from(await gemm.f32(Float32Array.from(a), Float32Array.from(b), shape))).toEqual(reference);
+        expect(await gemm.f64(Float64Array.from(a), Float64Array.from(b), shape)).toEqual(reference);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('equals a naive kernel on real numbers within the rounding of the sum', async () => {
+    await fc.assert(
+      fc.asyncProperty(shapes, fc.nat(), async (shape, seed) => {
+        const a = Float64Array.from(codes(shape.m * shape.k, seed), (x) => x / 97);
+        const b = Float64Array.from(codes(shape.k * shape.n, seed + 1), (x) => x / 89);
+        const reference = naive(a, b, shape);
+        const got = await gemm.f64(a, b, shape);
+        // Any order of k additions is within k * 2^-53 of the sum of magnitudes, here below k * 2.
+        for (let i = 0; i < got.length; i++)
+          expect(Math.abs(got[i] - reference[i])).toBeLessThanOrEqual(shape.k ** 2 * 2 ** -51);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('counts the Gram matrix of 1,024 int8 codes exactly in f32, even where every product is the largest', async () => {
+    const dim = 64;
+    const random = codes(1024 * dim, 7);
+    for (const rows of [random, new Int8Array(1024 * dim).fill(-127)]) {
+      const h = Float32Array.from(rows);
+      const gram = await gemm.f32(h, h, { m: dim, n: dim, k: 1024, transposeA: true });
+      const reference = new Int32Array(dim * dim);
+      for (let i = 0; i < dim; i++) {
+        for (let j = 0; j < dim; j++) {
+          let sum = 0;
+          for (let row = 0; row < 1024; row++) sum += Math.imul(rows[row * dim + i], rows[row * dim + j]);
+          reference[i * dim + j] = sum;
+        }
+      }
+      expect(Int32Array.from(gram)).toEqual(reference);
+    }
+  });
+
+  it('takes views into larger buffers and leaves its inputs as they were', async () => {
+    const buffer = Float32Array.from(codes(60, 3));
+    const a = buffer.subarray(7, 7 + 12);
+    const b = buffer.subarray(20, 20 + 20);
+    const before = buffer.slice();
+    const shape = { m: 3, n: 5, k: 4 };
+    expect(Float64Array.from(await gemm.f32(a, b, shape))).toEqual(naive(a, b, shape));
+    expect(buffer).toEqual(before);
+  });
+
+  it('cuts a big product into slices: the same integers, in every orientation, and a live event loop', async () => {
+    // One thread and a fresh rate: 2 * 700 * 900 * 800 operations are many times the first slice's budget.
+    const own = await createOrtGemm({ numThreads: 1 });
+    const shape = { m: 700, n: 900, k: 800 };
+    const a = codes(shape.m * shape.k, 11);
+    const b = codes(shape.k * shape.n, 12);
+    const at = new Float32Array(a.length);
+    const bt = new Float32Array(b.length);
+    for (let i = 0; i < shape.m; i++) for (let p = 0; p < shape.k; p++) at[p * shape.m + i] = a[i * shape.k + p];
+    for (let p = 0; p < shape.k; p++) for (let j = 0; j < shape.n; j++) bt[j * shape.k + p] = b[p * shape.n + j];
+    const results: Float32Array[] = [];
+    let turns = 0;
+    let longestMs = 0;
+    let last = performance.now();
+    const timer = setInterval(() => {
+      turns++;
+      const now = performance.now();
+      longestMs = Math.max(longestMs, now - last);
+      last = now;
+    }, 1);
+    for (const transposeA of [false, true]) {
+      for (const transposeB of [false, true]) {
+        const left = transposeA ? at : Float32Array.from(a);
+        const right = transposeB ? bt : Float32Array.from(b);
+        results.push(await own.f32(left, right, { ...shape, transposeA, transposeB }));
+      }
+    }
+    clearInterval(timer);
+    await own.dispose();
+    // Bytes are compared at once: vitest's own equality takes seconds for so many numbers.
+    for (const result of results.slice(1)) expect(Buffer.compare(bytesOf(result), bytesOf(results[0]))).toBe(0);
+    // Rows here and there against plain integers; all of them would take longer than the product is worth.
+    for (const i of [0, 1, 255, 256, 413, 699]) {
+      for (let j = 0; j < shape.n; j++) {
+        let sum = 0;
+        for (let p = 0; p < shape.k; p++) sum += a[i * shape.k + p] * b[p * shape.n + j];
+        if (results[0][i * shape.n + j] !== sum) expect(results[0][i * shape.n + j]).toBe(sum);
+      }
+    }
+    // Four products of about a billion operations in slices of some 12 ms; a whole one would be a single turn.
+    expect(turns).toBeGreaterThan(8);
+    expect(longestMs).toBeLessThan(500);
+  });
+
+  it('names the argument that does not fit', async () => {
+    const shape = { m: 2, n: 2, k: 3 };
+    await expect(gemm.f32(new Float32Array(5), new Float32Array(6), shape)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'Expected 6 values (m = 2, k = 3) for a, got Float32Array of length 5.',
+    });
+    await expect(gemm.f32(new Float32Array(6), new Float32Array(7), shape)).rejects.toThrow(
+      'for b, got Float32Array of length 7',
+    );
+    await expect(gemm.f64(new Float64Array(0), new Float64Array(0), { m: -1, n: 0, k: 0 })).rejects.toThrow(
+      'for m, got -1',
+    );
+    await expect(createOrtGemm({ numThreads: 0 })).rejects.toThrow(
+      'Expected a positive integer for numThreads, got 0.',
+    );
+  });
+
+  it('says that a device is missing instead of taking another', async () => {
+    await expect(createOrtGemm({ device: 'cuda' })).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE' });
+  });
+
+  it('refuses to work after dispose, which may be called twice', async () => {
+    const own = await createOrtGemm();
+    await own.dispose();
+    await own.dispose();
+    await expect(own.f32(new Float32Array(1), new Float32Array(1), { m: 1, n: 1, k: 1 })).rejects.toMatchObject({
+      code: 'DISPOSED',
+    });
+  });
+});
