@@ -6,9 +6,29 @@ import type { AbortSignalLike } from './platform.ts';
 
 export type { Memory } from './memory/memory.ts';
 
+/**
+ * What is left of examples in statistics mode: sums only, constant in the number of examples. All entries are exact integers,
+ * so adding and removing are exact whatever the order.
+ */
+export interface StatisticsMemory {
+  readonly taps: number;
+  readonly dim: number;
+  readonly width: number;
+  readonly numClasses: number;
+  readonly numExamples: number;
+  /** Int32Array, numClasses: examples of each class, each at least 1. */
+  readonly counts: Int32Array;
+  /** Float64Array, numClasses x width: exact integer sums of codes. */
+  readonly sums: Float64Array;
+  /** Float64Array, width x width: the exact Gram matrix of the codes of all examples, `sum_i q_i q_i^T`. */
+  readonly gram: Float64Array;
+}
+
 export interface FitContext {
   readonly gemm: Gemm;
   readonly signal?: AbortSignalLike;
+  /** Called between blocks of work; a runtime lets its event loop turn here. Absent: the fit runs through. */
+  readonly yieldToHost?: () => Promise<void>;
 }
 
 /** What a head says about itself: plain JSON, shown by `info` and `eval`. */
@@ -30,6 +50,12 @@ export interface FittedHead {
    * @param out Float64Array, numQueries x numClasses, row-major, overwritten
    */
   scoresInto(codes: Int8Array, numQueries: number, out: Float64Array): void;
+  /**
+   * The same scores, bit for bit, faster for many queries: exact integer products go through the Gemm. Absent where `scoresInto` is as fast.
+   * @param codes Int8Array, numQueries x width, row-major
+   * @returns Float64Array, numQueries x numClasses, row-major; the caller owns it
+   */
+  scores?(codes: Int8Array, numQueries: number): Promise<Float64Array>;
   /** Float64Array, numExamples x numClasses: each example's scores from the head fitted without it. The head owns it. */
   leaveOneOut(): Float64Array;
 }
@@ -38,4 +64,6 @@ export interface Head {
   readonly name: string;
   /** Solves from `memory` alone: equal memory gives equal scores, bit for bit, on one engine. */
   fit(memory: Memory, context: FitContext): Promise<FittedHead>;
+  /** Solves from sums alone; absent where the head needs the examples. Its `leaveOneOut` throws UNSUPPORTED. */
+  fitFromStatistics?(statistics: StatisticsMemory, context: FitContext): Promise<FittedHead>;
 }
