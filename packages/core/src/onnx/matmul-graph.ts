@@ -30,11 +30,18 @@ export interface MatmulGraphOptions {
   readonly op?: 'gemm' | 'matmul';
 }
 
-/** ValueInfoProto: a name, an element type, and a shape of fixed (number) or free (string) dimensions. */
-export function valueInfo(name: string, elementType: number, shape: readonly (number | string)[]): Uint8Array {
-  const dims = shape.map((dim) => messageField(1, typeof dim === 'number' ? intField(1, dim) : textField(2, dim)));
-  const tensorType = messageField(1, intField(1, elementType), messageField(2, ...dims));
-  return concatBytes([textField(1, name), messageField(2, tensorType)]);
+/** ValueInfoProto: a name, an element type, and a shape of fixed (number) or free (string) dimensions, or none. */
+export function valueInfo(
+  name: string,
+  elementType: number,
+  shape: readonly (number | string)[] | undefined,
+): Uint8Array {
+  const parts = [intField(1, elementType)];
+  if (shape !== undefined) {
+    const dims = shape.map((dim) => messageField(1, typeof dim === 'number' ? intField(1, dim) : textField(2, dim)));
+    parts.push(messageField(2, ...dims));
+  }
+  return concatBytes([textField(1, name), messageField(2, messageField(1, ...parts))]);
 }
 
 /** NodeProto: an operator of the default domain with its input and output names and encoded attributes. */
