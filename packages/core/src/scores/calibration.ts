@@ -1,0 +1,185 @@
+/**
+ * Confidence that means what it says: a temperature fitted on leave-one-out scores, softmax with it.
+ * Guo et al. 2017 (On Calibration of Modern Neural Networks), section 4.2, with leave-one-out scores instead of a held-out set.
+ * Targets are softened as by Platt 1999 (Probabilistic Outputs for Support Vector Machines), and the temperature has a weak prior, so that it
+ * stays away from 0 where leave-one-out makes no mistake, and is defined where leave-one-out is not (one example a class).
+ */
+
+import { expected } from '../errors.ts';
+
+/** Prior temperature as a share of the scores' typical spread within a query: the median of optima measured at one example a class. */
+const PRIOR_SHARE = 0.3;
+/** Standard deviation of the prior in natural-log units: a factor of e either way. */
+const PRIOR_SPREAD = 1;
+/** The search covers this many natural-log units either side of the prior. */
+const SEARCH_REACH = 12;
+
+/**
+ * The temperature that makes leave-one-out scores likeliest, each class weighing alike:
+ *
+ *     minimise over t   - n mean_k mean_{i in k} sum_j y_ij log softmax(s_i / t)_j + (log t - log t0)^2 / (2 spread^2)
+ *     y_ij = (1 - e) [j = class i] + e / numClasses,   e = 1 / (n + 2)
+ *
+ * It is convex in 1 / t without the prior; a coarse grid in log t, then golden section. `t0` is 0.3 times the root mean square
+ * deviation of scores within a query.
+ * @param scores Float64Array, numExamples x numClasses, row-major, leave-one-out; the row of a class's only example is not
+ *   used but for its spread, and entries that are not finite count as impossible
+ * @param classIndices Int32Array, numExamples
+ * @returns a finite positive number; 1 where there is nothing to compare (one class, or no spread)
+ * @throws INVALID_ARGUMENT for a NaN
+ */
+export function fitTemperature(
+  scores: Float64Array,
+  classIndices: Int32Array,
+  numExamples: number,
+  numClasses: number,
+): number {
+  const counts = new Int32Array(numClasses);
+  for (let i = 0; i < numExamples; i++) counts[classIndices[i]]++;
+  const prior = priorTemperature(scores, numExamples, numClasses);
+  if (prior === undefined) return 1;
+  let used = 0;
+  let classesUsed = 0;
+  for (let k = 0; k < numClasses; k++) {
+    if (counts[k] < 2) continue;
+    used += counts[k];
+    classesUsed++;
+  }
+  if (used === 0) return prior;
+
+  const weights = new Float64Array(numExamples);
+  for (let i = 0; i < numExamples; i++) {
+    const count = counts[classIndices[i]];
+    weights[i] = count > 1 ? used / (classesUsed * count) : 0;
+  }
+  const softening = 1 / (used + 2);
+  const loss = (logTemperature: number): number => {
+    const inverse = Math.exp(-logTemperature);
+    const offset = (logTemperature - Math.log(prior)) / PRIOR_SPREAD;
+    let sum = (offset * offset) / 2;
+    for (let i = 0; i < numExamples; i++) {
+      if (weights[i] === 0) continue;
+      sum += weights[i] * softenedLoss(scores, i * numClasses, numClasses, classIndices[i], inverse, softening);
+    }
+    return sum;
+  };
+  return Math.exp(minimise(loss, Math.log(prior) - SEARCH_REACH, Math.log(prior) + SEARCH_REACH));
+}
+
+/** `PRIOR_SHARE` times the root mean square deviation of finite scores within a row; undefined where there is none. */
+function priorTemperature(scores: Float64Array, numExamples: number, numClasses: number): number | undefined {
+  let squares = 0;
+  let terms = 0;
+  for (let i = 0; i < numExamples; i++) {
+    const at = i * numClasses;
+    let mean = 0;
+    let finite = 0;
+    for (let k = 0; k < numClasses; k++) {
+      const s = scores[at + k];
+      if (Number.isNaN(s)) throw expected(`scores[${at + k}]`, 'a number', s, 'The head cannot be calibrated.');
+      if (!Number.isFinite(s)) continue;
+      mean += s;
+      finite++;
+    }
+    if (finite < 2) continue;
+    mean /= finite;
+    for (let k = 0; k < numClasses; k++) {
+      const s = scores[at + k];
+      if (Number.isFinite(s)) squares += (s - mean) * (s - mean);
+    }
+    terms += finite;
+  }
+  const spread = terms > 0 ? Math.sqrt(squares / terms) : 0;
+  return spread > 0 && Number.isFinite(spread) ? PRIOR_SHARE * spread : undefined;
+}
+
+/** Cross-entropy of one row's softmax against its softened target; impossible classes carry no target. */
+function softenedLoss(
+  scores: Float64Array,
+  at: number,
+  numClasses: number,
+  classIndex: number,
+  inverse: number,
+  softening: number,
+): number {
+  let highest = -Infinity;
+  for (let k = 0; k < numClasses; k++) if (scores[at + k] > highest) highest = scores[at + k];
+  let total = 0;
+  let linear = 0;
+  let possible = 0;
+  for (let k = 0; k < numClasses; k++) {
+    const s = scores[at + k];
+    if (s === -Infinity) continue;
+    const z = (s - highest) * inverse;
+    total += Math.exp(z);
+    linear += z;
+    possible++;
+  }
+  if (scores[at + classIndex] === -Infinity) return 0;
+  const own = (scores[at + classIndex] - highest) * inverse;
+  return Math.log(total) - (1 - softening) * own - (softening * linear) / possible;
+}
+
+/** The lowest point of a function over [low, high]: the best of a grid of 49, refined by golden section to 1e-6. */
+function minimise(f: (x: number) => number, low: number, high: number): number {
+  const cells = 48;
+  const step = (high - low) / cells;
+  let best = 0;
+  let lowest = Infinity;
+  for (let c = 0; c <= cells; c++) {
+    const value = f(low + c * step);
+    if (value < lowest) {
+      lowest = value;
+      best = c;
+    }
+  }
+  let a = low + Math.max(0, best - 1) * step;
+  let b = low + Math.min(cells, best + 1) * step;
+  const ratio = (Math.sqrt(5) - 1) / 2;
+  let c = b - ratio * (b - a);
+  let d = a + ratio * (b - a);
+  let fc = f(c);
+  let fd = f(d);
+  while (b - a > 1e-6) {
+    if (fc <= fd) {
+      b = d;
+      d = c;
+      fd = fc;
+      c = b - ratio * (b - a);
+      fc = f(c);
+    } else {
+      a = c;
+      c = d;
+      fc = fd;
+      d = a + ratio * (b - a);
+      fd = f(d);
+    }
+  }
+  return (a + b) / 2;
+}
+
+/**
+ * Softmax of `scores / temperature` for each query; the largest is taken off first, so nothing overflows.
+ * @param scores Float64Array, numQueries x numClasses, row-major
+ * @param out Float64Array, numQueries x numClasses, overwritten: rows sum to 1; may be `scores` itself
+ */
+export function probabilitiesInto(
+  scores: Float64Array,
+  numQueries: number,
+  numClasses: number,
+  temperature: number,
+  out: Float64Array,
+): void {
+  for (let i = 0; i < numQueries; i++) {
+    const at = i * numClasses;
+    let highest = -Infinity;
+    for (let k = 0; k < numClasses; k++) if (scores[at + k] > highest) highest = scores[at + k];
+    let total = 0;
+    for (let k = 0; k < numClasses; k++) {
+      const p = Math.exp((scores[at + k] - highest) / temperature);
+      out[at + k] = p;
+      total += p;
+    }
+    for (let k = 0; k < numClasses; k++) out[at + k] /= total;
+  }
+}
