@@ -1,1 +1,28 @@
-export {};
+/** The whole public API of @imprint/core on one screen. */
+
+export { Classifier, type ClassifierOptions, type ClassifyOptions } from './classifier.ts';
+export type { AddOptions } from './embed-examples.ts';
+export type { EvaluateOptions, LabelledInput } from './evaluate-classifier.ts';
+export type {
+  AddReport,
+  Classified,
+  NearestExample,
+  Prediction,
+  RankedLabel,
+  Unreadable,
+} from './prediction.ts';
+export { readyEmbeddings, type ReadyEmbedding, type ReadyEmbeddingsOptions } from './ready-embeddings.ts';
+
+export type { Backbone, BackboneIdentity, Embedded, EmbedOptions, Preprocessing, Resample } from './backbone.ts';
+export type { FitContext, FittedHead, Head, HeadReport, Memory, StatisticsMemory } from './head.ts';
+export type { Gemm, GemmShape } from './gemm.ts';
+export type { Store } from './store.ts';
+export type { AbortSignalLike } from './platform.ts';
+export { ImprintError, type ImprintErrorCode } from './errors.ts';
+
+export { codeScale, encodeCodes } from './memory/codes.ts';
+export { canonicalLabel, MAX_LABEL_LENGTH } from './memory/label.ts';
+export { contentHash, decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type Snapshot } from './snapshot/snapshot.ts';
+export { requireSameBackbone } from './snapshot/identity.ts';
+
+export type { EvaluationResult } from './evaluation/evaluate.ts';

@@ -1,0 +1,71 @@
+/** A worker thread that holds one ONNX Runtime session: `session.run` blocks its thread, so it must not be the main one. */
+
+import { ImprintError } from '@imprint/core';
+import { CANARY_COSINE, openSession, type BackboneSession, type SessionOptions } from './backbone-session.ts';
+import type { Manifest } from './models/manifest.ts';
+import { answerCalls } from './worker-calls.ts';
+
+export interface LoadRequest extends SessionOptions {
+  readonly kind: 'load';
+  readonly manifest: Manifest;
+  readonly model: Uint8Array<ArrayBuffer>;
+}
+
+export type BackboneRequest =
+  | LoadRequest
+  | { readonly kind: 'run'; readonly pixels: readonly Float32Array<ArrayBuffer>[] }
+  | { readonly kind: 'release' };
+
+export type BackboneReply =
+  /** Smallest cosine over the taps between the canary's stored embedding and this device's. */
+  | { readonly kind: 'loaded'; readonly canaryCosine: number }
+  /** Float32Array, pictures x taps x dim. */
+  | { readonly kind: 'embeddings'; readonly embeddings: Float32Array<ArrayBuffer> }
+  | { readonly kind: 'released' };
+
+let session: BackboneSession | undefined;
+
+async function load({ model, manifest, device, numThreads, batchSize }: LoadRequest): Promise<BackboneReply> {
+  await release();
+  const opened = await openSession(model, manifest, { device, numThreads, batchSize });
+  let canaryCosine: number;
+  try {
+    canaryCosine = await opened.canaryCosine(manifest.canary?.embedding ?? (await cpuCanary(model, manifest)));
+  } catch (error) {
+    await opened.release();
+    if (device === 'cpu' || error instanceof ImprintError) throw error;
+    const message = `Expected ${device} to run ${manifest.name}, got: ${(error as Error).message}. Use another device, or 'auto'.`;
+    throw new ImprintError('DEVICE_UNAVAILABLE', message, { cause: error });
+  }
+  if (canaryCosine >= CANARY_COSINE) session = opened;
+  else await opened.release();
+  return { kind: 'loaded', canaryCosine };
+}
+
+/** Where the manifest stores no canary, the CPU's answer stands in for it: the CPU itself then passes by definition. */
+async function cpuCanary(model: Uint8Array, manifest: Manifest): Promise<Float32Array> {
+  const cpu = await openSession(model, manifest, { device: 'cpu', numThreads: 1, batchSize: 1 });
+  try {
+    return await cpu.canary();
+  } finally {
+    await cpu.release();
+  }
+}
+
+async function release(): Promise<void> {
+  const held = session;
+  session = undefined;
+  await held?.release();
+}
+
+async function handle(request: BackboneRequest): Promise<BackboneReply> {
+  if (request.kind === 'load') return load(request);
+  if (request.kind === 'release') {
+    await release();
+    return { kind: 'released' };
+  }
+  if (session === undefined) throw new ImprintError('DISPOSED', 'Expected a loaded backbone, got none. Load it again.');
+  return { kind: 'embeddings', embeddings: await session.run(request.pixels) };
+}
+
+answerCalls(handle, (reply) => (reply.kind === 'embeddings' ? [reply.embeddings.buffer] : []));

@@ -1,0 +1,74 @@
+/** Encoded pictures become upright sRGB pixels, with libvips (sharp), in full size: the resize is core's. */
+
+import { flattenOnWhite, ImprintError, pictureHeader } from '@imprint/core';
+import sharp from 'sharp';
+
+/** 64 megapixels: 192 MB when decoded. */
+export const DEFAULT_MAX_PIXELS = 64_000_000;
+
+export interface DecodedPicture {
+  /** Uint8Array, height x width x 3, row-major, sRGB; the caller owns it. */
+  readonly rgb: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+function unreadable(what: string, found: string, cause?: unknown): ImprintError {
+  return new ImprintError(
+    'IMAGE_UNREADABLE',
+    `Expected a JPEG, PNG, WebP, AVIF, GIF or TIFF picture for ${what}, got ${found}. Leave it out, or export it again.`,
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+function tooLarge(what: string, width: number, height: number, maxPixels: number): ImprintError {
+  const megapixels = (pixels: number) => (pixels / 1e6).toFixed(pixels < 1e7 ? 1 : 0);
+  return new ImprintError(
+    'IMAGE_TOO_LARGE',
+    `Expected at most ${megapixels(maxPixels)} megapixels for ${what}, got ${width} x ${height} (${megapixels(width * height)}). Make it smaller, or raise maxPixels.`,
+  );
+}
+
+/**
+ * Decodes a picture: EXIF orientation applied, embedded colour profile converted to sRGB (CMYK too), transparency over white,
+ * greyscale as three equal channels, 16 bits cut to 8, the first frame of an animation.
+ *
+ * JPEG's shrink-on-load is not used: it averages blocks in the decoder, so its pixels differ from a browser's.
+ * @param what the picture's name in messages
+ * @param maxPixels cap on width x height, checked in the header before any pixel is decoded
+ * @throws IMAGE_UNREADABLE for other formats, truncated or damaged data; IMAGE_TOO_LARGE above `maxPixels`
+ */
+export async function decodePicture(bytes: Uint8Array, what: string, maxPixels: number): Promise<DecodedPicture> {
+  if (bytes.length === 0) throw unreadable(what, 'an empty file');
+  const header = pictureHeader(bytes);
+  if (header === undefined) throw unreadable(what, 'other data');
+  const { format, width = 0, height = 0 } = header;
+  if (width * height > maxPixels) throw tooLarge(what, width, height, maxPixels);
+  let decoded;
+  try {
+    // The cap stands twice: libvips reads headers that ours may not understand. `error` lets mere warnings pass
+    // (a stray marker, an odd tag), which browsers show without a word, and refuses truncated data.
+    decoded = await sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', pages: 1 })
+      .autoOrient()
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (message.includes('exceeds pixel limit')) throw tooLarge(what, width, height, maxPixels);
+    throw unreadable(what, `a damaged ${format.toUpperCase()} (${message.split('\n')[0]})`, error);
+  }
+  const { data, info } = decoded;
+  return { rgb: toRgb(data, info.channels, info.width * info.height), width: info.width, height: info.height };
+}
+
+function toRgb(data: Uint8Array, channels: number, pixels: number): Uint8Array {
+  if (channels === 3) return data;
+  if (channels === 4) return flattenOnWhite(data);
+  const rgba = new Uint8Array(pixels * 4);
+  for (let i = 0; i < pixels; i++) {
+    rgba.fill(data[i * channels], 4 * i, 4 * i + 3);
+    rgba[4 * i + 3] = channels === 2 ? data[i * 2 + 1] : 255;
+  }
+  return flattenOnWhite(rgba);
+}

@@ -1,0 +1,72 @@
+/** Which device a backbone runs on and why not the others: as data, and in words. */
+
+import { constants } from 'node:fs';
+import { access, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { Device } from './backbone-session.ts';
+
+export interface DeviceAttempt {
+  readonly device: Device;
+  readonly state: 'taken' | 'unavailable' | 'inaccurate';
+  /** Why it was not taken, in words. */
+  readonly reason?: string;
+  /** Smallest cosine over the taps between the canary's stored embedding and this device's, where it ran. */
+  readonly canaryCosine?: number;
+}
+
+export interface DeviceReport {
+  readonly device: Device;
+  /** In the order they were tried; those after the one that was taken were not tried. */
+  readonly attempts: readonly DeviceAttempt[];
+}
+
+/** The order that `auto` tries. */
+export const DEVICE_ORDER: readonly Device[] = ['cuda', 'webgpu', 'cpu'];
+
+/** `cpu (cuda: not installed; webgpu: no Vulkan driver)` */
+export function deviceInWords({ device, attempts }: DeviceReport): string {
+  const others = attempts
+    .filter((attempt) => attempt.state !== 'taken')
+    .map(({ device, reason }) => `${device}: ${reason}`);
+  return others.length === 0 ? device : `${device} (${others.join('; ')})`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Why a device cannot work here, told from files alone; undefined where only trying tells.
+ * ONNX Runtime tells it too, but writes to standard error on its way, which `auto` has no business doing.
+ */
+export async function missingLibrary(device: Device): Promise<string | undefined> {
+  if (device === 'cuda') {
+    if (process.platform === 'darwin') return 'not on macOS';
+    const runtime = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')));
+    const folder = join(runtime, 'bin', 'napi-v6', process.platform, process.arch);
+    const library =
+      process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';
+    // Another layout of the package: let ONNX Runtime find out.
+    if (!(await exists(folder)) || (await exists(join(folder, library)))) return undefined;
+    return 'its libraries are not installed (npm run install:cuda)';
+  }
+  if (device === 'webgpu' && process.platform === 'linux') {
+    let known: Buffer;
+    try {
+      known = await readFile('/etc/ld.so.cache');
+    } catch {
+      return undefined;
+    }
+    if (known.includes('libvulkan.so.1')) return undefined;
+    const folders = (process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter(Boolean);
+    const found = await Promise.all(folders.map((folder) => exists(join(folder, 'libvulkan.so.1'))));
+    return found.includes(true) ? undefined : 'no Vulkan loader (libvulkan.so.1)';
+  }
+  return undefined;
+}

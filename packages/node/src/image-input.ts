@@ -1,0 +1,66 @@
+/** What counts as a picture in Node: a path, a file URL, encoded bytes, a Blob, or one of these with a name. */
+
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expected, ImprintError } from '@imprint/core';
+
+/** An encoded picture (JPEG, PNG, WebP, AVIF, GIF, TIFF): a path, a `file:` URL, its bytes, or a Blob. */
+export type ImageSource = string | URL | Uint8Array | ArrayBuffer | Blob;
+
+/** A picture, or a picture with an id and a source of the caller's choosing. */
+export type ImageInput = ImageSource | { readonly image: ImageSource; readonly id?: string; readonly source?: string };
+
+/** A picture on its way to a picture worker: exactly one of `path` and `bytes` is set. */
+export interface OpenedImage {
+  readonly path?: string;
+  /** A copy of the caller's bytes, or bytes that nobody else holds: it may be transferred. */
+  readonly bytes?: Uint8Array<ArrayBuffer>;
+  /** The caller's id; without one the id comes from the bytes. */
+  readonly id: string | undefined;
+  /** The caller's source, else the file's base name. */
+  readonly source: string | undefined;
+}
+
+function isSource(value: unknown): value is ImageSource {
+  if (typeof value === 'string') return value !== '';
+  return value instanceof URL || value instanceof Uint8Array || value instanceof ArrayBuffer || value instanceof Blob;
+}
+
+/** The source that an input will be known by, also where opening it fails. */
+export function sourceOf(input: ImageInput): string | undefined {
+  if (typeof input === 'object' && input !== null && 'image' in input) return input.source ?? sourceOf(input.image);
+  if (typeof input === 'string') return basename(input);
+  if (input instanceof URL) return basename(input.pathname);
+  if (typeof File !== 'undefined' && input instanceof File) return input.name;
+  return undefined;
+}
+
+/**
+ * Sorts out what was given; reads nothing but Blobs.
+ * @throws INVALID_ARGUMENT for anything else than a picture, or a URL that is not `file:`
+ */
+export async function openImageInput(input: ImageInput): Promise<OpenedImage> {
+  const named = typeof input === 'object' && input !== null && 'image' in input;
+  const image = named ? input.image : input;
+  const id = named ? input.id : undefined;
+  if (!isSource(image)) {
+    const what = 'a path, a file URL, encoded bytes (Uint8Array, ArrayBuffer) or a Blob';
+    throw expected('image', what, image, 'For decoded pixels, encode them as PNG first.');
+  }
+  if (id !== undefined && (typeof id !== 'string' || id === '')) throw expected('id', 'a text that is not empty', id);
+  const source = sourceOf(input);
+  if (typeof image === 'string') return { path: image, id, source };
+  if (image instanceof URL) {
+    if (image.protocol !== 'file:') {
+      throw new ImprintError(
+        'INVALID_ARGUMENT',
+        `Expected a file: URL for image, got ${image.protocol} (${image.href.slice(0, 80)}). Download it first and pass its bytes.`,
+      );
+    }
+    return { path: fileURLToPath(image), id, source };
+  }
+  if (image instanceof Blob) return { bytes: new Uint8Array(await image.arrayBuffer()), id, source };
+  // Copied: the bytes go to another thread, and a small Buffer's ArrayBuffer is a pool that it shares with others.
+  const bytes = image instanceof ArrayBuffer ? new Uint8Array(image.slice(0)) : new Uint8Array(image);
+  return { bytes, id, source };
+}
