@@ -18,7 +18,7 @@ export type { FitContext, FittedHead, Head, HeadReport, Memory, StatisticsMemory
 export type { Gemm, GemmShape } from './gemm.ts';
 export type { Store } from './store.ts';
 export type { AbortSignalLike } from './platform.ts';
-export { ImprintError, type ImprintErrorCode } from './errors.ts';
+export { describe, expected, ImprintError, type ImprintErrorCode } from './errors.ts';
 
 export { codeScale, encodeCodes } from './memory/codes.ts';
 export { canonicalLabel, MAX_LABEL_LENGTH } from './memory/label.ts';
@@ -26,3 +26,27 @@ export { contentHash, decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type Sna
 export { requireSameBackbone } from './snapshot/identity.ts';
 
 export type { EvaluationResult } from './evaluation/evaluate.ts';
+
+// What runtimes are built from: pixels, model graphs, matrix kernels, argument errors.
+export { describe, expected } from './errors.ts';
+export { canaryPixels } from './image/canary-pixels.ts';
+export { flattenOnWhite } from './image/flatten-on-white.ts';
+export { imageId } from './image/image-id.ts';
+export { pictureHeader } from './image/picture-header.ts';
+export { preprocessInto } from './image/preprocess.ts';
+export { typedArrayGemm } from './linalg/typed-array-gemm.ts';
+export { addGraphOutputs } from './onnx/add-graph-outputs.ts';
+export { matmulGraph } from './onnx/matmul-graph.ts';
+export { pictureInput, readModelGraph, type OnnxGraph, type OnnxValue } from './onnx/read-model-graph.ts';
+export { findResidualStream } from './onnx/residual-stream.ts';
+
+export { canaryPixels } from './image/canary-pixels.ts';
+export { flattenOnWhite } from './image/flatten-on-white.ts';
+export { imageId } from './image/image-id.ts';
+export { pictureHeader, type PictureFormat, type PictureHeader } from './image/picture-header.ts';
+export { preprocessInto, resizeAndCrop } from './image/preprocess.ts';
+
+export { addGraphOutputs } from './onnx/add-graph-outputs.ts';
+export { matmulGraph, type MatmulGraphOptions } from './onnx/matmul-graph.ts';
+export { readModelGraph, type OnnxGraph, type OnnxNode, type OnnxValue } from './onnx/read-model-graph.ts';
+export { findResidualStream, pictureInput, type ResidualStream } from './onnx/residual-stream.ts';
