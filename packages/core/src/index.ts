@@ -3,14 +3,7 @@
 export { Classifier, type ClassifierOptions, type ClassifyOptions } from './classifier.ts';
 export type { AddOptions } from './embed-examples.ts';
 export type { EvaluateOptions, LabelledInput } from './evaluate-classifier.ts';
-export type {
-  AddReport,
-  Classified,
-  NearestExample,
-  Prediction,
-  RankedLabel,
-  Unreadable,
-} from './prediction.ts';
+export type { AddReport, Classified, NearestExample, Prediction, RankedLabel, Unreadable } from './prediction.ts';
 export { readyEmbeddings, type ReadyEmbedding, type ReadyEmbeddingsOptions } from './ready-embeddings.ts';
 
 export type { Backbone, BackboneIdentity, Embedded, EmbedOptions, Preprocessing, Resample } from './backbone.ts';
@@ -27,26 +20,4 @@ export { requireSameBackbone } from './snapshot/identity.ts';
 
 export type { EvaluationResult } from './evaluation/evaluate.ts';
 
-// What runtimes are built from: pixels, model graphs, matrix kernels, argument errors.
-export { describe, expected } from './errors.ts';
-export { canaryPixels } from './image/canary-pixels.ts';
-export { flattenOnWhite } from './image/flatten-on-white.ts';
-export { imageId } from './image/image-id.ts';
-export { pictureHeader } from './image/picture-header.ts';
-export { preprocessInto } from './image/preprocess.ts';
-export { typedArrayGemm } from './linalg/typed-array-gemm.ts';
-export { addGraphOutputs } from './onnx/add-graph-outputs.ts';
-export { matmulGraph } from './onnx/matmul-graph.ts';
-export { pictureInput, readModelGraph, type OnnxGraph, type OnnxValue } from './onnx/read-model-graph.ts';
-export { findResidualStream } from './onnx/residual-stream.ts';
-
-export { canaryPixels } from './image/canary-pixels.ts';
-export { flattenOnWhite } from './image/flatten-on-white.ts';
-export { imageId } from './image/image-id.ts';
-export { pictureHeader, type PictureFormat, type PictureHeader } from './image/picture-header.ts';
-export { preprocessInto, resizeAndCrop } from './image/preprocess.ts';
-
-export { addGraphOutputs } from './onnx/add-graph-outputs.ts';
-export { matmulGraph, type MatmulGraphOptions } from './onnx/matmul-graph.ts';
-export { readModelGraph, type OnnxGraph, type OnnxNode, type OnnxValue } from './onnx/read-model-graph.ts';
-export { findResidualStream, pictureInput, type ResidualStream } from './onnx/residual-stream.ts';
+// What runtimes are built from: pixels, model graphs, matrix kernels.

@@ -16,7 +16,12 @@ export function codeScale(dim: number): number {
  * @returns Int8Array, count x taps x dim; the caller owns it
  * @throws INVALID_EMBEDDING for a NaN, an infinity, a tap of length zero, or a wrong number of values
  */
-export function encodeCodes(embeddings: Float32Array, count: number, taps: number, dim: number): Int8Array<ArrayBuffer> {
+export function encodeCodes(
+  embeddings: Float32Array,
+  count: number,
+  taps: number,
+  dim: number,
+): Int8Array<ArrayBuffer> {
   if (embeddings.length !== count * taps * dim) {
     throw new ImprintError(
       'INVALID_EMBEDDING',

@@ -222,8 +222,14 @@ export class ExampleMemory {
 export function classNotFound(label: string, labels: Iterable<string>): ImprintError {
   const all = [...labels].sort(compareText);
   const known = all.slice(0, 8).map((name) => JSON.stringify(name.slice(0, 40)));
-  const list = all.length === 0 ? 'there are no classes yet' : `classes are ${known.join(', ')}${all.length > 8 ? `, ... (${all.length})` : ''}`;
-  return new ImprintError('CLASS_NOT_FOUND', `Expected the label of a class, got ${JSON.stringify(label.slice(0, 60))}; ${list}.`);
+  const list =
+    all.length === 0
+      ? 'there are no classes yet'
+      : `classes are ${known.join(', ')}${all.length > 8 ? `, ... (${all.length})` : ''}`;
+  return new ImprintError(
+    'CLASS_NOT_FOUND',
+    `Expected the label of a class, got ${JSON.stringify(label.slice(0, 60))}; ${list}.`,
+  );
 }
 
 function accumulate(sums: Float64Array, codes: Int8Array, sign: 1 | -1): void {
@@ -249,7 +255,11 @@ function reconcile(label: string, a: Example, b: Example): Example {
     );
   }
   const source =
-    a.source === undefined || b.source === undefined ? (a.source ?? b.source) : compareText(a.source, b.source) <= 0 ? a.source : b.source;
+    a.source === undefined || b.source === undefined
+      ? (a.source ?? b.source)
+      : compareText(a.source, b.source) <= 0
+        ? a.source
+        : b.source;
   const kept = order <= 0 ? a : b;
   return kept.source === source ? kept : { ...kept, source };
 }

@@ -14,7 +14,10 @@ export function canonicalLabel(label: unknown): string {
   }
   const canonical = label.normalize('NFC');
   if (canonical.trim() === '') {
-    throw new ImprintError('INVALID_LABEL', 'Expected a label with at least one visible character, got a blank one. Name the class.');
+    throw new ImprintError(
+      'INVALID_LABEL',
+      'Expected a label with at least one visible character, got a blank one. Name the class.',
+    );
   }
   if (canonical.length > MAX_LABEL_LENGTH) {
     throw new ImprintError(

@@ -1,0 +1,59 @@
+/** A backbone for embeddings that were made elsewhere: text, audio, another library's vectors, benchmark features. */
+
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import type { Backbone, BackboneIdentity, Embedded } from './backbone.ts';
+import { ImprintError, expected } from './errors.ts';
+import { utf8Encode } from './platform.ts';
+
+export interface ReadyEmbedding {
+  /** Float32Array, taps x dim, row-major, any length. */
+  readonly embedding: Float32Array;
+  /** Default: first 16 hex digits of the sha256 of the embedding's bytes. */
+  readonly id?: string;
+  readonly source?: string;
+}
+
+export interface ReadyEmbeddingsOptions {
+  /** Says what made the embeddings; two classifiers can be merged when name, dim and taps agree. */
+  readonly name: string;
+  readonly dim: number;
+  /** Tap names, default one tap. */
+  readonly taps?: readonly string[];
+}
+
+/**
+ * A backbone whose inputs are embeddings already.
+ * @throws INVALID_ARGUMENT for a dimension that is no positive integer, or no taps
+ */
+export function readyEmbeddings({ name, dim, taps = ['embedding'] }: ReadyEmbeddingsOptions): Backbone<ReadyEmbedding> {
+  if (!Number.isSafeInteger(dim) || dim < 1) throw expected('dim', 'a positive integer', dim);
+  if (taps.length === 0) throw expected('taps', 'at least one tap name', taps);
+  const digest = bytesToHex(sha256(utf8Encode(JSON.stringify(['ready-embeddings', name, dim, taps]))));
+  const identity: BackboneIdentity = { name, sha256: digest, dim, taps };
+  return {
+    identity,
+    device: 'none (embeddings are ready)',
+    async *embed(inputs, options) {
+      let index = 0;
+      for await (const input of inputs) {
+        options?.signal?.throwIfAborted();
+        yield embedded(input, index++, dim * taps.length);
+      }
+    },
+    dispose: () => Promise.resolve(),
+  };
+}
+
+function embedded(input: ReadyEmbedding, index: number, width: number): Embedded {
+  const { embedding, id, source } = input;
+  if (!(embedding instanceof Float32Array) || embedding.length !== width) {
+    const error = new ImprintError(
+      'INVALID_EMBEDDING',
+      `Expected a Float32Array of ${width} values for input ${index}, got ${embedding instanceof Float32Array ? `${embedding.length} values` : typeof embedding}.`,
+    );
+    return { index, source, error };
+  }
+  const bytes = new Uint8Array(embedding.buffer, embedding.byteOffset, embedding.byteLength);
+  return { index, source, id: id ?? bytesToHex(sha256(bytes)).slice(0, 16), embedding: embedding.slice() };
+}
