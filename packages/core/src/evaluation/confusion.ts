@@ -30,7 +30,12 @@ export function confusionMatrix(
   numClasses: number,
 ): Float64Array<ArrayBuffer> {
   if (trueIndices.length !== predictedIndices.length) {
-    throw expected('predictedIndices', `${trueIndices.length} class indices`, predictedIndices, 'Pass one for each input.');
+    throw expected(
+      'predictedIndices',
+      `${trueIndices.length} class indices`,
+      predictedIndices,
+      'Pass one for each input.',
+    );
   }
   const confusion = new Float64Array(numClasses * numClasses);
   for (let i = 0; i < trueIndices.length; i++) {

@@ -76,7 +76,10 @@ export function evaluatePredictions(input: EvaluationInput): EvaluationResult {
   const { labels, trueIndices, predictedIndices, confidences, known, strangeness } = input;
   const n = trueIndices.length;
   if (n === 0) {
-    throw new ImprintError('NO_EXAMPLES', 'Expected at least one input to evaluate, got none. Pass inputs with their labels.');
+    throw new ImprintError(
+      'NO_EXAMPLES',
+      'Expected at least one input to evaluate, got none. Pass inputs with their labels.',
+    );
   }
   const lengths: readonly [string, { readonly length: number }][] = [
     ['predictedIndices', predictedIndices],
@@ -142,7 +145,9 @@ export function evaluatePredictions(input: EvaluationInput): EvaluationResult {
       ...figures,
       calledUnknown: calledUnknown[k],
     })),
-    confusion: Array.from({ length: numClasses }, (_, k) => Array.from(counts.subarray(k * numClasses, (k + 1) * numClasses))),
+    confusion: Array.from({ length: numClasses }, (_, k) =>
+      Array.from(counts.subarray(k * numClasses, (k + 1) * numClasses)),
+    ),
     expectedCalibrationError: expectedCalibrationError(reliability),
     equalMassCalibrationError: expectedCalibrationError(reliabilityBins(memberConfidences, right, 15, 'mass')),
     meanConfidence: members.length > 0 ? confidenceSum / members.length : null,

@@ -53,7 +53,11 @@ export interface StrangenessHistogram {
 }
 
 /** Counts of known and unknown inputs over one common range of strangeness; null where both are empty. */
-export function strangenessHistogram(known: Float64Array, unknown: Float64Array, numBins = 40): StrangenessHistogram | null {
+export function strangenessHistogram(
+  known: Float64Array,
+  unknown: Float64Array,
+  numBins = 40,
+): StrangenessHistogram | null {
   let lowest = Infinity;
   let highest = -Infinity;
   for (const values of [known, unknown]) {

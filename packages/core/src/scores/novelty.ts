@@ -25,6 +25,9 @@ export interface NoveltyScore {
   fit(memory: Memory, context: FitContext): Promise<FittedNovelty>;
 }
 
+/** `1 - cosine` of an input at right angles to everything learned: the strangeness where there is nothing to compare with. */
+export const UNRELATED = 1;
+
 /** Rows 0 to count - 1: what `leaveOneOut` takes by default. */
 export function everyRow(count: number): Int32Array<ArrayBuffer> {
   return Int32Array.from({ length: count }, (_, i) => i);

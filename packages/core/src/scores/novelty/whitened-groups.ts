@@ -1,0 +1,173 @@
+/**
+ * Groups of examples (the classes, or all examples as one group) in coordinates where their members scatter alike in every direction:
+ * inner products `<a, b> = a' (W + ridge I)^-1 b`, W the groups' pooled scatter matrix over the first tap of the codes.
+ * The ridge is a prior that does not look at the data: it is worth `dim` examples whose variance within a group is half of an
+ * embedding's squared length, spread evenly,
+ *
+ *     ridge = scale^2 / 2,   scale = sqrt(dim) * 127 / 6
+ *
+ * so that leaving one example out changes W + ridge I by rank one, and leave-one-out is exact (Sherman & Morrison 1950).
+ */
+
+import type { FitContext, Memory } from '../../head.ts';
+import { choleskyFactor, solveLower } from '../../linalg/cholesky.ts';
+import { codeScale } from '../../memory/codes.ts';
+import { dotProduct } from '../dot-product.ts';
+import { firstTapGram, firstTapMeans } from './first-tap.ts';
+
+export class WhitenedGroups {
+  readonly numGroups: number;
+  /** Degrees of freedom of W plus the prior's `dim` examples: `W + ridge I` over this is a covariance. */
+  readonly weight: number;
+  /** Squared length `<x, x>` of the query read last. */
+  square = 0;
+  /** Float64Array, numGroups: `<x, mean of group k>`. */
+  readonly products: Float64Array;
+  /** Float64Array, numGroups: `<mean, mean>`; after `readExample`, without that example. */
+  readonly squares: Float64Array;
+
+  readonly #memory: Memory;
+  readonly #counts: Int32Array;
+  /** Float64Array, dim x dim: inverse of the Cholesky factor, lower triangular. */
+  readonly #whitening: Float64Array;
+  /** Float64Array, (numGroups + 1) x dim: whitened means; the last row stands in for the group that lost an example. */
+  readonly #means: Float64Array;
+  readonly #fullSquares: Float64Array;
+  readonly #query: Float64Array;
+  readonly #away: Float64Array;
+  readonly #raw: Float64Array;
+  #gain = 0;
+  #home = -1;
+
+  private constructor(memory: Memory, counts: Int32Array, means: Float64Array, whitening: Float64Array) {
+    const { dim, numExamples } = memory;
+    this.numGroups = counts.length;
+    this.weight = numExamples - counts.length + dim;
+    this.products = new Float64Array(counts.length);
+    this.squares = new Float64Array(counts.length);
+    this.#memory = memory;
+    this.#counts = counts;
+    this.#whitening = whitening;
+    this.#means = new Float64Array((counts.length + 1) * dim);
+    this.#fullSquares = new Float64Array(counts.length);
+    this.#query = new Float64Array(dim);
+    this.#away = new Float64Array(dim);
+    this.#raw = new Float64Array(dim);
+    for (let k = 0; k < counts.length; k++) {
+      const mean = this.#means.subarray(k * dim, (k + 1) * dim);
+      whitenInto(whitening, means.subarray(k * dim, (k + 1) * dim), dim, mean);
+      this.#fullSquares[k] = dotProduct(mean, 0, mean, 0, dim);
+    }
+  }
+
+  /** The classes, pooled scatter about their means. */
+  static async ofClasses(memory: Memory, context: FitContext): Promise<WhitenedGroups> {
+    const means = firstTapMeans(memory);
+    return new WhitenedGroups(memory, memory.counts, means, await whiteningOf(memory, memory.counts, means, context));
+  }
+
+  /** All examples as one group, scatter about the mean of all. */
+  static async ofAll(memory: Memory, context: FitContext): Promise<WhitenedGroups> {
+    const { dim, width, numClasses, numExamples, sums } = memory;
+    const mean = new Float64Array(dim);
+    for (let k = 0; k < numClasses; k++) {
+      for (let j = 0; j < dim; j++) mean[j] += sums[k * width + j] / numExamples;
+    }
+    const counts = Int32Array.of(numExamples);
+    return new WhitenedGroups(memory, counts, mean, await whiteningOf(memory, counts, mean, context));
+  }
+
+  /** Reads a query: fills `square`, `products` and `squares`. */
+  readQuery(codes: Int8Array, offset: number): void {
+    const { dim } = this.#memory;
+    for (let j = 0; j < dim; j++) this.#raw[j] = codes[offset + j];
+    whitenInto(this.#whitening, this.#raw, dim, this.#query);
+    this.#home = -1;
+    this.#gain = 0;
+    this.square = dotProduct(this.#query, 0, this.#query, 0, dim);
+    for (let k = 0; k < this.numGroups; k++) this.products[k] = dotProduct(this.#query, 0, this.#means, k * dim, dim);
+    this.squares.set(this.#fullSquares);
+  }
+
+  /**
+   * Reads example `row` of the memory as a query to everything but itself. Returns the number of groups left, and sets
+   * `products` and `squares` of a group that is left empty to 0.
+   */
+  readExample(row: number): { readonly weight: number; readonly emptied: number } {
+    const { dim, width, codes, classIndices } = this.#memory;
+    const home = this.numGroups === 1 ? 0 : classIndices[row];
+    const count = this.#counts[home];
+    this.readQuery(codes, row * width);
+    if (count === 1) {
+      this.products[home] = 0;
+      this.squares[home] = 0;
+      return { weight: this.weight, emptied: home };
+    }
+    // The scatter loses factor * u u', u the example's offset from its group's mean, so by Sherman and Morrison
+    // every <a, b> gains  gain * <a, u> <b, u>.
+    const means = this.#means;
+    const query = this.#query;
+    const away = this.#away;
+    const stand = this.numGroups * dim;
+    for (let j = 0; j < dim; j++) {
+      away[j] = query[j] - means[home * dim + j];
+      means[stand + j] = means[home * dim + j] - away[j] / (count - 1);
+    }
+    const factor = count / (count - 1);
+    const gain = factor / (1 - factor * dotProduct(away, 0, away, 0, dim));
+    const queryAway = dotProduct(query, 0, away, 0, dim);
+    this.products[home] = dotProduct(query, 0, means, stand, dim);
+    this.squares[home] = dotProduct(means, stand, means, stand, dim);
+    for (let k = 0; k < this.numGroups; k++) {
+      const meanAway = dotProduct(means, k === home ? stand : k * dim, away, 0, dim);
+      this.products[k] += gain * queryAway * meanAway;
+      this.squares[k] += gain * meanAway * meanAway;
+    }
+    this.square += gain * queryAway * queryAway;
+    this.#gain = gain;
+    this.#home = home;
+    return { weight: this.weight - 1, emptied: -1 };
+  }
+
+  /** Squared length of `sum of factors[k] * mean of group k`, as the last read query sees it. */
+  squareOfSum(factors: Float64Array, scratch: Float64Array): number {
+    const { dim } = this.#memory;
+    scratch.fill(0);
+    for (let k = 0; k < this.numGroups; k++) {
+      const factor = factors[k];
+      if (factor === 0) continue;
+      const at = (k === this.#home ? this.numGroups : k) * dim;
+      for (let j = 0; j < dim; j++) scratch[j] += factor * this.#means[at + j];
+    }
+    const sumAway = this.#gain === 0 ? 0 : dotProduct(scratch, 0, this.#away, 0, dim);
+    return dotProduct(scratch, 0, scratch, 0, dim) + this.#gain * sumAway * sumAway;
+  }
+}
+
+/** Inverse Cholesky factor of the groups' pooled scatter plus the ridge. Costs n dim^2 in the Gemm and dim^3 / 3. */
+async function whiteningOf(
+  memory: Memory,
+  counts: Int32Array,
+  means: Float64Array,
+  context: FitContext,
+): Promise<Float64Array> {
+  const { dim } = memory;
+  const scatter = await firstTapGram(memory, context);
+  for (let k = 0; k < counts.length; k++) {
+    const mean = means.subarray(k * dim, (k + 1) * dim);
+    for (let a = 0; a < dim; a++) {
+      const weighted = counts[k] * mean[a];
+      for (let b = 0; b <= a; b++) scatter[a * dim + b] -= weighted * mean[b];
+    }
+  }
+  const scale = codeScale(dim);
+  const factor = await choleskyFactor(scatter, dim, context, (scale * scale) / 2);
+  const identity = new Float64Array(dim * dim);
+  for (let j = 0; j < dim; j++) identity[j * dim + j] = 1;
+  return solveLower(factor, identity, dim, context);
+}
+
+/** `out = L^-1 x`. */
+function whitenInto(whitening: Float64Array, x: Float64Array, dim: number, out: Float64Array): void {
+  for (let i = 0; i < dim; i++) out[i] = dotProduct(whitening, i * dim, x, 0, i + 1);
+}
