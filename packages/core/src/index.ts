@@ -21,3 +21,13 @@ export { requireSameBackbone } from './snapshot/identity.ts';
 export type { EvaluationResult } from './evaluation/evaluate.ts';
 
 // What runtimes are built from: pixels, model graphs, matrix kernels.
+export { canaryPixels } from './image/canary-pixels.ts';
+export { flattenOnWhite } from './image/flatten-on-white.ts';
+export { imageId } from './image/image-id.ts';
+export { pictureHeader, type PictureFormat, type PictureHeader } from './image/picture-header.ts';
+export { preprocessInto } from './image/preprocess.ts';
+export { typedArrayGemm } from './linalg/typed-array-gemm.ts';
+export { addGraphOutputs } from './onnx/add-graph-outputs.ts';
+export { matmulGraph } from './onnx/matmul-graph.ts';
+export { readModelGraph, type OnnxGraph, type OnnxInitializer, type OnnxNode, type OnnxValue } from './onnx/read-model-graph.ts';
+export { findResidualStream, pictureInput, type ResidualStream } from './onnx/residual-stream.ts';
