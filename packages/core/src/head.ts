@@ -56,8 +56,13 @@ export interface FittedHead {
    * @returns Float64Array, numQueries x numClasses, row-major; the caller owns it
    */
   scores?(codes: Int8Array, numQueries: number): Promise<Float64Array>;
-  /** Float64Array, numExamples x numClasses: each example's scores from the head fitted without it. The head owns it. */
+  /**
+   * Each example's scores from the head fitted without it. Float64Array, leaveOneOutRows.length (absent: numExamples) x
+   * numClasses; the head owns it.
+   */
   leaveOneOut(): Float64Array;
+  /** Int32Array, ascending: the examples that `leaveOneOut` covers, an even spread where all would be too many. Absent: all. */
+  readonly leaveOneOutRows?: Int32Array;
 }
 
 export interface Head {

@@ -1,0 +1,152 @@
+/**
+ * The default head: a ridge and a shrunk discriminant, blended by what leave-one-out says of them, on taps weighted by how
+ * many examples there are to weigh them with. Evidence moves weights, it does not flip switches: one more example changes
+ * the blend a little.
+ */
+
+import type { FitContext, FittedHead, Head, Memory } from '../head.ts';
+import { typicalShots } from './class-balance.ts';
+import { discriminant } from './discriminant.ts';
+import { kernelRidge } from './kernel-ridge.ts';
+import { leaveOneOutAccuracy, type LeaveOneOutAccuracy } from './leave-one-out.ts';
+import { nearestClassMean } from './nearest-class-mean.ts';
+
+/** Shares of the ridge in the blend that leave-one-out compares. */
+const SHARES = [0, 0.25, 0.5, 0.75, 1];
+/** A share one standard error of leave-one-out accuracy below the best weighs exp(-2) of it. */
+const EVIDENCE = 2;
+/** Examples per class beyond the first at which the earlier taps have half the say. */
+const HALF_SHOTS = 1.5;
+
+/** The head `auto`. */
+export function chooseHead(): Head {
+  return { name: 'auto', fit: fitAuto };
+}
+
+/**
+ * How much of the weight is spread over all taps, from 0 (the first tap alone) to 1: `(s - 1) / (s - 1 + 1.5)` for s
+ * examples a class. One example says nothing about which taps to trust; with more, the ridge and the discriminant
+ * weigh directions themselves, and even weights let them.
+ */
+export function earlierTapsShare(taps: number, shots: number): number {
+  return taps === 1 ? 0 : (shots - 1) / (shots - 1 + HALF_SHOTS);
+}
+
+async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead> {
+  const { numClasses, numExamples, counts, classIndices } = memory;
+  if (numExamples === numClasses) {
+    const prototype = await nearestClassMean({ taps: 'last' }).fit(memory, context);
+    const parameters = { ...prototype.report.parameters, chosen: prototype.report.head };
+    return {
+      ...prototype,
+      report: {
+        head: 'auto',
+        parameters,
+        reason: 'With one example a class nothing beats its own embedding: the prototype.',
+      },
+    };
+  }
+  const shots = typicalShots(counts);
+  const share = earlierTapsShare(memory.taps, shots);
+  const ridge = await kernelRidge({ taps: share }).fit(memory, context);
+  const linear = await discriminant({ taps: share }).fit(memory, context);
+  const rows = ridge.leaveOneOutRows ?? Int32Array.from(classIndices.keys());
+  const fromRidge = scaledScores(ridge.leaveOneOut(), numClasses);
+  const fromLinear = scaledScores(linear.leaveOneOut(), numClasses);
+
+  const accuracyOf = (ridgeShare: number): LeaveOneOutAccuracy | undefined =>
+    leaveOneOutAccuracy(blend(fromRidge, fromLinear, ridgeShare), rows, classIndices, counts);
+  const ridgeShare = averageShare(SHARES.map(accuracyOf));
+  const leftOut = blend(fromRidge, fromLinear, ridgeShare);
+  const measured = leaveOneOutAccuracy(leftOut, rows, classIndices, counts);
+
+  const weightRidge = ridgeShare / fromRidge.scale;
+  const weightLinear = (1 - ridgeShare) / fromLinear.scale;
+  const combine = (a: Float64Array, b: Float64Array, out: Float64Array): void => {
+    for (let i = 0; i < out.length; i++) out[i] = weightRidge * a[i] + weightLinear * b[i];
+  };
+  return {
+    report: {
+      head: 'auto',
+      parameters: {
+        chosen: 'blend',
+        ridgeShare,
+        earlierTaps: share,
+        lambda: ridge.report.parameters.lambda,
+        shrinkage: linear.report.parameters.shrinkage,
+      },
+      ...(measured && { leaveOneOutAccuracy: measured.accuracy }),
+      reason: explain(ridgeShare, ridge, linear, measured),
+    },
+    numClasses,
+    leaveOneOutRows: rows,
+    leaveOneOut: () => leftOut,
+    scoresInto(codes, numQueries, out) {
+      const scores = out.subarray(0, numQueries * numClasses);
+      const other = new Float64Array(scores.length);
+      ridge.scoresInto(codes, numQueries, scores);
+      linear.scoresInto(codes, numQueries, other);
+      combine(scores, other, scores);
+    },
+    async scores(codes, numQueries) {
+      const out = new Float64Array(numQueries * numClasses);
+      linear.scoresInto(codes, numQueries, out);
+      const other = ridge.scores ? await ridge.scores(codes, numQueries) : new Float64Array(out.length);
+      if (!ridge.scores) ridge.scoresInto(codes, numQueries, other);
+      combine(other, out, out);
+      return out;
+    },
+  };
+}
+
+interface ScaledScores {
+  readonly scores: Float64Array;
+  /** Mean over examples of the standard deviation of their scores over classes; 1 where they do not differ. */
+  readonly scale: number;
+}
+
+function scaledScores(scores: Float64Array, numClasses: number): ScaledScores {
+  const rows = scores.length / numClasses;
+  let sum = 0;
+  for (let i = 0; i < rows; i++) {
+    let mean = 0;
+    let squares = 0;
+    for (let c = i * numClasses; c < (i + 1) * numClasses; c++) mean += scores[c];
+    mean /= numClasses;
+    for (let c = i * numClasses; c < (i + 1) * numClasses; c++) squares += (scores[c] - mean) ** 2;
+    sum += Math.sqrt(squares / numClasses);
+  }
+  return { scores, scale: sum > 0 ? sum / rows : 1 };
+}
+
+function blend(a: ScaledScores, b: ScaledScores, share: number): Float64Array {
+  const weightA = share / a.scale;
+  const weightB = (1 - share) / b.scale;
+  return a.scores.map((x, i) => weightA * x + weightB * b.scores[i]);
+}
+
+/** The mean of the shares, each weighted by how close its leave-one-out accuracy comes to the best, in standard errors. */
+function averageShare(measured: readonly (LeaveOneOutAccuracy | undefined)[]): number {
+  let best: LeaveOneOutAccuracy | undefined;
+  for (const one of measured) if (one && (!best || one.accuracy > best.accuracy)) best = one;
+  if (!best) return 0.5;
+  let total = 0;
+  let sum = 0;
+  for (const [k, one] of measured.entries()) {
+    const weight = Math.exp((EVIDENCE * ((one?.accuracy ?? 0) - best.accuracy)) / best.standardError);
+    total += weight;
+    sum += weight * SHARES[k];
+  }
+  return sum / total;
+}
+
+function explain(
+  share: number,
+  ridge: FittedHead,
+  linear: FittedHead,
+  measured: LeaveOneOutAccuracy | undefined,
+): string {
+  if (!measured) return 'Ridge and discriminant in equal parts: leave-one-out has nothing to compare yet.';
+  const percent = (x: number | undefined): string => `${((x ?? 0) * 100).toFixed(1)} %`;
+  return `Ridge (leave-one-out ${percent(ridge.report.leaveOneOutAccuracy)}) and discriminant (${percent(linear.report.leaveOneOutAccuracy)}) blended ${Math.round(share * 100)} to ${Math.round((1 - share) * 100)}, which leaves ${percent(measured.accuracy)}.`;
+}

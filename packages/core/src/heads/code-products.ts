@@ -1,0 +1,85 @@
+/** Weighted inner products of code vectors: exact integers by group of taps, so the same bits however they are batched. */
+
+import type { FitContext } from '../head.ts';
+import type { TapGroup } from './tap-weights.ts';
+
+/** Rows of the left side in one Gemm, so that the f32 product stays small beside the f64 result. */
+const BLOCK_ROWS = 512;
+
+/** Columns `[group.start, group.start + group.width)` of `count` rows as floats: count x group.width. */
+function groupColumns(codes: Int8Array, first: number, count: number, width: number, group: TapGroup): Float32Array {
+  const columns = new Float32Array(count * group.width);
+  for (let i = 0; i < count; i++) {
+    const from = (first + i) * width + group.start;
+    columns.set(codes.subarray(from, from + group.width), i * group.width);
+  }
+  return columns;
+}
+
+/**
+ * `<x_i, y_j> = sum_g weight_g * (integer product over group g)`, groups in ascending order.
+ * @param a Int8Array, rowsA x width
+ * @param b Int8Array, rowsB x width
+ * @returns Float64Array, rowsA x rowsB, row-major; the caller owns it
+ */
+export async function codeProducts(
+  a: Int8Array,
+  rowsA: number,
+  b: Int8Array,
+  rowsB: number,
+  width: number,
+  groups: readonly TapGroup[],
+  context: FitContext,
+): Promise<Float64Array> {
+  const out = new Float64Array(rowsA * rowsB);
+  for (const group of groups) {
+    const right = groupColumns(b, 0, rowsB, width, group);
+    for (let first = 0; first < rowsA; first += BLOCK_ROWS) {
+      context.signal?.throwIfAborted();
+      const rows = Math.min(BLOCK_ROWS, rowsA - first);
+      const left = groupColumns(a, first, rows, width, group);
+      const shape = { m: rows, n: rowsB, k: group.width, transposeB: true };
+      const products = await context.gemm.f32(left, right, shape);
+      const offset = first * rowsB;
+      for (let i = 0; i < products.length; i++) out[offset + i] += group.weight * products[i];
+      await context.yieldToHost?.();
+    }
+  }
+  return out;
+}
+
+/** The same products of one row of `a` with all rows of `b`, bit for bit, into `out` (rowsB). */
+export function codeProductsInto(
+  a: Int8Array,
+  row: number,
+  b: Int8Array,
+  rowsB: number,
+  width: number,
+  groups: readonly TapGroup[],
+  out: Float64Array,
+): void {
+  out.fill(0, 0, rowsB);
+  for (const { start, width: columns, weight } of groups) {
+    const from = row * width + start;
+    for (let j = 0; j < rowsB; j++) {
+      const other = j * width + start;
+      let sum = 0;
+      for (let p = 0; p < columns; p++) sum += a[from + p] * b[other + p];
+      out[j] += weight * sum;
+    }
+  }
+}
+
+/** `<x_i, x_i>` of every row. Float64Array, rows; the caller owns it. */
+export function codeSquares(codes: Int8Array, rows: number, width: number, groups: readonly TapGroup[]): Float64Array {
+  const squares = new Float64Array(rows);
+  for (let i = 0; i < rows; i++) {
+    for (const { start, width: columns, weight } of groups) {
+      const from = i * width + start;
+      let sum = 0;
+      for (let p = from; p < from + columns; p++) sum += codes[p] * codes[p];
+      squares[i] += weight * sum;
+    }
+  }
+  return squares;
+}

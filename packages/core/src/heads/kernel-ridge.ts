@@ -1,0 +1,214 @@
+/**
+ * Kernel ridge regression on one-hot targets; with the arc-cosine kernel it is RanPAC at infinite width.
+ * `(K + lambda W^-1) a = Y`, W the class-balancing weights; score(x) = k(x, X) a. Leave-one-out, exact for every lambda:
+ * `e_i = a_i / [(K + lambda W^-1)^-1]_ii`.
+ * RanPAC: McDonnell et al., NeurIPS 2023, equation 6 (there the primal, unweighted). Leave-one-out: Rifkin and Lippert,
+ * Notes on Regularized Least Squares (2007), equation 6.
+ * We differ: balanced classes, lambda by leave-one-out squared error.
+ */
+
+import type { FitContext, FittedHead, Head, Memory } from '../head.ts';
+import { balanceWeights } from './class-balance.ts';
+import { codeProducts, codeProductsInto, codeSquares } from './code-products.ts';
+import { arcCosineKernel, linearKernel, rbfKernel, type Kernel } from './kernels.ts';
+import { searchLambda } from './lambda-search.ts';
+import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
+import { ridgeSolver, type RidgeSolution } from './ridge-solver.ts';
+import { tapGroups, tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
+
+export interface KernelRidgeOptions {
+  /** Default `arc-cosine`. */
+  readonly kernel?: 'arc-cosine' | 'linear' | 'rbf';
+  /** Which taps, default `all`. */
+  readonly taps?: TapChoice;
+  /** Relative to the mean diagonal of the balanced kernel matrix; default chosen by leave-one-out squared error. */
+  readonly lambda?: number;
+}
+
+/** Queries that share one Gemm in `scores`. */
+const QUERY_BLOCK = 256;
+
+/** The kernel ridge head: `kernel-ridge`, or with another kernel `kernel-ridge-linear`, `kernel-ridge-rbf`. */
+export function kernelRidge(options: KernelRidgeOptions = {}): Head {
+  const { kernel = 'arc-cosine' } = options;
+  return {
+    name: kernel === 'arc-cosine' ? 'kernel-ridge' : `kernel-ridge-${kernel}`,
+    fit: (memory, context) => fitKernelRidge(memory, options, context),
+  };
+}
+
+async function fitKernelRidge(memory: Memory, options: KernelRidgeOptions, context: FitContext): Promise<FittedHead> {
+  const { codes, classIndices, counts, width, numExamples, numClasses } = memory;
+  const groups = tapGroups(memory.taps, memory.dim, tapWeights(memory.taps, options.taps ?? 'all'));
+  const squares = codeSquares(codes, numExamples, width, groups);
+  const products = await codeProducts(codes, numExamples, codes, numExamples, width, groups, context);
+  const kernel = chooseKernel(options.kernel ?? 'arc-cosine', products, squares);
+  kernel.applyInto(products, numExamples, numExamples, squares, 0, squares);
+
+  // With S = W^1/2 the weighted problem is the plain one (S K S + lambda I) b = S Y, a = S b.
+  const roots = balanceWeights(classIndices, counts).map(Math.sqrt);
+  let trace = 0;
+  for (let i = 0; i < numExamples; i++) {
+    const row = i * numExamples;
+    for (let j = 0; j < numExamples; j++) products[row + j] *= roots[i] * roots[j];
+    trace += products[row + i];
+  }
+  const targets = new Float64Array(numExamples * numClasses);
+  for (let i = 0; i < numExamples; i++) targets[i * numClasses + classIndices[i]] = roots[i];
+  const unit = trace > 0 ? trace / numExamples : 1;
+  const solver = ridgeSolver(products, numExamples, targets, numClasses, context);
+
+  const { lambda, tried } =
+    options.lambda === undefined
+      ? await searchLambda(async (relative) => squaredError(await solver.solve(relative * unit), memory, roots))
+      : { lambda: options.lambda, tried: 0 };
+  const solution = await solver.solve(lambda * unit);
+  const rows = leaveOneOutRows(numExamples, numClasses);
+  const leftOut = leaveOneOutScores(solution, memory, roots, rows);
+  const coefficients = solution.coefficients;
+  for (let i = 0; i < numExamples; i++) {
+    for (let c = i * numClasses; c < (i + 1) * numClasses; c++) coefficients[c] *= roots[i];
+  }
+  const measured = leaveOneOutAccuracy(leftOut, rows, classIndices, counts);
+  const score = kernelScores({ codes, numExamples, numClasses, width, groups, squares, kernel, coefficients, context });
+  return {
+    report: {
+      head: kernel.name === 'arc-cosine' ? 'kernel-ridge' : `kernel-ridge-${kernel.name}`,
+      parameters: { kernel: kernel.name, ...kernel.parameters, lambda, solver: solver.method, examples: numExamples },
+      ...(measured && { leaveOneOutAccuracy: measured.accuracy }),
+      reason:
+        tried === 0
+          ? `Kernel ridge with the ${kernel.name} kernel and the given lambda ${lambda}.`
+          : `Kernel ridge with the ${kernel.name} kernel: of ${tried} values tried, leave-one-out squared error is least at lambda ${lambda.toPrecision(2)}.`,
+    },
+    numClasses,
+    leaveOneOutRows: rows,
+    leaveOneOut: () => leftOut,
+    ...score,
+  };
+}
+
+/** RBF takes the mean squared distance of two examples as its scale: gamma is its inverse. */
+function chooseKernel(name: 'arc-cosine' | 'linear' | 'rbf', products: Float64Array, squares: Float64Array): Kernel {
+  if (name === 'arc-cosine') return arcCosineKernel;
+  if (name === 'linear') return linearKernel;
+  const n = squares.length;
+  const meanSquare = squares.reduce((sum, x) => sum + x, 0) / n;
+  const meanProduct = products.reduce((sum, x) => sum + x, 0) / (n * n);
+  const distance = 2 * (meanSquare - meanProduct);
+  return rbfKernel(distance > 1e-12 ? 1 / distance : 1);
+}
+
+/**
+ * Class-balanced mean of squared leave-one-out errors. The scaled problem's errors are `b_i / D_ii = s_i e_i`, so their
+ * squares are weighted already. Classes of one example do not count where others do: left out, they cannot be learnt.
+ */
+function squaredError(solution: RidgeSolution, memory: Memory, roots: Float64Array): number {
+  const { classIndices, counts, numClasses } = memory;
+  const anyPair = counts.some((count) => count > 1);
+  let sum = 0;
+  for (let i = 0; i < roots.length; i++) {
+    if (anyPair && counts[classIndices[i]] === 1) continue;
+    let squares = 0;
+    for (let c = i * numClasses; c < (i + 1) * numClasses; c++) squares += solution.coefficients[c] ** 2;
+    sum += squares / solution.inverseDiagonal[i] ** 2;
+  }
+  return sum;
+}
+
+/** Scores `y_i - e_i` of the examples `rows`, each from the problem without it. */
+function leaveOneOutScores(
+  solution: RidgeSolution,
+  memory: Memory,
+  roots: Float64Array,
+  rows: Int32Array,
+): Float64Array {
+  const { classIndices, numClasses } = memory;
+  const out = new Float64Array(rows.length * numClasses);
+  for (const [r, i] of rows.entries()) {
+    const scale = 1 / (solution.inverseDiagonal[i] * roots[i]);
+    for (let c = 0; c < numClasses; c++) {
+      out[r * numClasses + c] = -solution.coefficients[i * numClasses + c] * scale;
+    }
+    out[r * numClasses + classIndices[i]] += 1;
+  }
+  return out;
+}
+
+interface KernelModel {
+  readonly codes: Int8Array;
+  readonly numExamples: number;
+  readonly numClasses: number;
+  readonly width: number;
+  readonly groups: readonly TapGroup[];
+  readonly squares: Float64Array;
+  readonly kernel: Kernel;
+  /** Float64Array, numExamples x numClasses. */
+  readonly coefficients: Float64Array;
+  readonly context: FitContext;
+}
+
+/** `k(x, X) a` for queries: one by one, or their integer products through the Gemm; the same bits either way. */
+function kernelScores(model: KernelModel): Pick<Required<FittedHead>, 'scoresInto' | 'scores'> {
+  const { codes, numExamples, numClasses, width, groups, squares, kernel, coefficients } = model;
+  // Scores need no signal of the fit that made them.
+  const { gemm, yieldToHost } = model.context;
+  const context: FitContext = { gemm, ...(yieldToHost && { yieldToHost }) };
+  return {
+    scoresInto(queries, numQueries, out) {
+      const values = new Float64Array(numExamples);
+      const querySquares = codeSquares(queries, numQueries, width, groups);
+      for (let q = 0; q < numQueries; q++) {
+        codeProductsInto(queries, q, codes, numExamples, width, groups, values);
+        kernel.applyInto(values, 1, numExamples, querySquares, q, squares);
+        combineInto(values, 0, coefficients, numExamples, numClasses, out, q * numClasses);
+      }
+    },
+    async scores(queries, numQueries) {
+      const out = new Float64Array(numQueries * numClasses);
+      const querySquares = codeSquares(queries, numQueries, width, groups);
+      for (let first = 0; first < numQueries; first += QUERY_BLOCK) {
+        const rows = Math.min(QUERY_BLOCK, numQueries - first);
+        const block = queries.subarray(first * width, (first + rows) * width);
+        const values = await codeProducts(block, rows, codes, numExamples, width, groups, context);
+        kernel.applyInto(values, rows, numExamples, querySquares, first, squares);
+        for (let q = 0; q < rows; q++) {
+          combineInto(values, q * numExamples, coefficients, numExamples, numClasses, out, (first + q) * numClasses);
+        }
+      }
+      return out;
+    },
+  };
+}
+
+/** `out[at + c] = sum_j values[from + j] coefficients[j, c]`, in ascending j, four examples at a time. */
+function combineInto(
+  values: Float64Array,
+  from: number,
+  coefficients: Float64Array,
+  numExamples: number,
+  numClasses: number,
+  out: Float64Array,
+  at: number,
+): void {
+  out.fill(0, at, at + numClasses);
+  let j = 0;
+  for (; j + 4 <= numExamples; j += 4) {
+    const v0 = values[from + j];
+    const v1 = values[from + j + 1];
+    const v2 = values[from + j + 2];
+    const v3 = values[from + j + 3];
+    const r0 = j * numClasses;
+    const r1 = r0 + numClasses;
+    const r2 = r1 + numClasses;
+    const r3 = r2 + numClasses;
+    for (let c = 0; c < numClasses; c++) {
+      out[at + c] +=
+        v0 * coefficients[r0 + c] + v1 * coefficients[r1 + c] + v2 * coefficients[r2 + c] + v3 * coefficients[r3 + c];
+    }
+  }
+  for (; j < numExamples; j++) {
+    const v = values[from + j];
+    for (let c = 0; c < numClasses; c++) out[at + c] += v * coefficients[j * numClasses + c];
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Nearest class mean: cosine to each class's mean embedding, or minus half its squared Euclidean distance.
+ * Mensink et al., Distance-Based Image Classification (TPAMI 2013), equation 3; as imprinted weights: Qi et al., CVPR 2018.
+ * Leave-one-out takes the example out of its class's sum, exactly.
+ */
+
+import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
+import { ImprintError } from '../errors.ts';
+import { classMeans } from './class-balance.ts';
+import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
+import { linearScoresInto, type LinearScores } from './linear-scores.ts';
+import { columnScales, tapGroups, tapWeights, weightedRows, type TapChoice, type TapGroup } from './tap-weights.ts';
+
+export interface NearestClassMeanOptions {
+  /** Default `cosine`. */
+  readonly metric?: 'cosine' | 'euclidean';
+  /** Which taps, default `all`. */
+  readonly taps?: TapChoice;
+}
+
+/** The head `nearest-class-mean`, or with Euclidean distance `nearest-class-mean-euclidean`. */
+export function nearestClassMean(options: NearestClassMeanOptions = {}): Head {
+  const { metric = 'cosine', taps = 'all' } = options;
+  const name = metric === 'cosine' ? 'nearest-class-mean' : 'nearest-class-mean-euclidean';
+  const solve = (memory: Memory | StatisticsMemory): Solved => {
+    const groups = tapGroups(memory.taps, memory.dim, tapWeights(memory.taps, taps));
+    return { groups, metric, means: weightedMeans(memory, groups) };
+  };
+  const reason = `The ${metric === 'cosine' ? 'cosine' : 'distance'} to each class's mean needs nothing but one example a class.`;
+  const fitted = (memory: Memory | StatisticsMemory, solved: Solved): Pick<FittedHead, 'numClasses' | 'scoresInto'> => {
+    const linear = linearScores(solved, memory.width, memory.numClasses);
+    return {
+      numClasses: memory.numClasses,
+      scoresInto: (codes, numQueries, out) => linearScoresInto(linear, codes, numQueries, out),
+    };
+  };
+  return {
+    name,
+    async fit(memory) {
+      const solved = solve(memory);
+      const rows = leaveOneOutRows(memory.numExamples, memory.numClasses);
+      const leftOut = leaveOneOutScores(memory, solved, rows);
+      const measured = leaveOneOutAccuracy(leftOut, rows, memory.classIndices, memory.counts);
+      return {
+        report: {
+          head: name,
+          parameters: { metric },
+          ...(measured && { leaveOneOutAccuracy: measured.accuracy }),
+          reason,
+        },
+        leaveOneOutRows: rows,
+        leaveOneOut: () => leftOut,
+        ...fitted(memory, solved),
+      };
+    },
+    async fitFromStatistics(statistics: StatisticsMemory, _context: FitContext) {
+      return {
+        report: { head: name, parameters: { metric }, reason },
+        leaveOneOut: () => {
+          throw noExamples();
+        },
+        ...fitted(statistics, solve(statistics)),
+      };
+    },
+  };
+}
+
+/** The error of every leave-one-out in statistics mode. */
+export function noExamples(): ImprintError {
+  return new ImprintError(
+    'UNSUPPORTED',
+    "Expected examples for leave-one-out, got statistics mode, which keeps sums only. Use memory 'examples' for calibration and unknowns.",
+  );
+}
+
+interface Solved {
+  readonly metric: 'cosine' | 'euclidean';
+  readonly groups: readonly TapGroup[];
+  /** Float64Array, numClasses x columns of `groups`: weighted class means. */
+  readonly means: Float64Array;
+}
+
+function weightedMeans(memory: Memory | StatisticsMemory, groups: readonly TapGroup[]): Float64Array {
+  const means = classMeans(memory.sums, memory.counts, memory.width);
+  return weightedRows(means, memory.numClasses, memory.width, groups);
+}
+
+const squaredLength = (vectors: Float64Array, offset: number, length: number): number => {
+  let sum = 0;
+  for (let i = offset; i < offset + length; i++) sum += vectors[i] * vectors[i];
+  return sum;
+};
+
+/** Cosine: `<x, m> / |m|` (|x| is the same for all classes). Euclidean: `<x, m> - |m|^2 / 2`. A mean of zero scores 0. */
+function linearScores({ metric, groups, means }: Solved, width: number, numClasses: number): LinearScores {
+  const scales = columnScales(groups);
+  const columns = scales.length;
+  const weights = new Float64Array(numClasses * width);
+  const offsets = new Float64Array(numClasses);
+  for (let c = 0; c < numClasses; c++) {
+    const squares = squaredLength(means, c * columns, columns);
+    const factor = metric === 'euclidean' ? 1 : squares > 0 ? 1 / Math.sqrt(squares) : 0;
+    if (metric === 'euclidean') offsets[c] = -squares / 2;
+    let column = 0;
+    for (const group of groups) {
+      for (let j = 0; j < group.width; j++, column++) {
+        weights[c * width + group.start + j] = means[c * columns + column] * scales[column] * factor;
+      }
+    }
+  }
+  return { width, numClasses, weights, offsets };
+}
+
+/**
+ * Each example's scores with it taken out of its own class's mean: `m' = (N m - x) / (N - 1)`. A class that it empties is
+ * stood in for by the mean of the other class means: unknown, but not impossible.
+ */
+function leaveOneOutScores(memory: Memory, solved: Solved, rows: Int32Array): Float64Array {
+  const { codes, classIndices, counts, width, numClasses } = memory;
+  const { groups, means, metric } = solved;
+  const columns = means.length / numClasses;
+  const squares = Float64Array.from({ length: numClasses }, (_, c) => squaredLength(means, c * columns, columns));
+  const total = new Float64Array(columns);
+  for (let i = 0; i < means.length; i++) total[i % columns] += means[i];
+  const value = (dot: number, square: number): number =>
+    metric === 'euclidean' ? dot - square / 2 : square > 0 ? dot / Math.sqrt(square) : 0;
+
+  const out = new Float64Array(rows.length * numClasses);
+  for (const [r, i] of rows.entries()) {
+    const x = weightedRows(codes.subarray(i * width, (i + 1) * width), 1, width, groups);
+    for (let c = 0; c < numClasses; c++) {
+      let dot = 0;
+      for (let j = 0; j < columns; j++) dot += x[j] * means[c * columns + j];
+      out[r * numClasses + c] = value(dot, squares[c]);
+    }
+    const own = classIndices[i];
+    let dot = 0;
+    let square = 0;
+    for (let j = 0; j < columns; j++) {
+      const mean = means[own * columns + j];
+      const without =
+        counts[own] > 1
+          ? (counts[own] * mean - x[j]) / (counts[own] - 1)
+          : numClasses > 1
+            ? (total[j] - mean) / (numClasses - 1)
+            : 0;
+      dot += x[j] * without;
+      square += without * without;
+    }
+    out[r * numClasses + own] = value(dot, square);
+  }
+  return out;
+}

@@ -1,0 +1,272 @@
+/**
+ * Inner products `<u, v>_P = u^T (scatterWeight * scatter + ridge I)^-1 v` of examples and class means, in the form that
+ * is smaller: primal (width x width) or dual (examples x examples, by Woodbury's identity).
+ */
+
+import type { FitContext, Memory, StatisticsMemory } from '../head.ts';
+import { choleskyFactor, solveLower, solveUpper } from '../linalg/cholesky.ts';
+import { codeGram } from '../memory/gram.ts';
+import { classMeans } from './class-balance.ts';
+import { codeProducts } from './code-products.ts';
+import { shrinkPrecision, type Shrinkage, type ShrunkPrecision } from './shrinkage.ts';
+import { columnScales, weightedRows, type TapGroup } from './tap-weights.ts';
+
+export interface WithinClassProducts {
+  readonly form: 'primal' | 'dual';
+  readonly precision: ShrunkPrecision;
+  /** Float64Array, columns x numClasses: `P m_c`, over the weighted columns. */
+  readonly classWeights: Float64Array;
+  /** Float64Array, numClasses: `<m_c, m_c>_P`. */
+  readonly meanSquares: Float64Array;
+  /** Float64Array, rows x numClasses: `<x_i, m_c>_P`. */
+  readonly exampleMeans: Float64Array;
+  /** Float64Array, rows x numClasses: `<x_i - m_own, m_c>_P`. */
+  readonly deviationMeans: Float64Array;
+  /** Float64Array, rows: `<x_i, x_i>_P`. */
+  readonly exampleSquares: Float64Array;
+}
+
+/** Sums of squares down the columns of a row-major matrix. */
+function columnSquares(matrix: Float64Array, columns: number): Float64Array {
+  const squares = new Float64Array(columns);
+  for (let at = 0; at < matrix.length;) {
+    for (let j = 0; j < columns; j++, at++) squares[j] += matrix[at] * matrix[at];
+  }
+  return squares;
+}
+
+function transpose(matrix: Float64Array, rows: number, columns: number): Float64Array {
+  const out = new Float64Array(matrix.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = matrix[i * columns + j];
+  return out;
+}
+
+/** Column j of the result is column j of `columns` minus column `owners[j]` of `others`; both have `height` rows. */
+function minusOwn(
+  columns: Float64Array,
+  count: number,
+  others: Float64Array,
+  numClasses: number,
+  owners: Int32Array,
+): Float64Array {
+  const out = new Float64Array(columns.length);
+  for (let at = 0, base = 0; at < columns.length; base += numClasses) {
+    for (let j = 0; j < count; j++, at++) out[at] = columns[at] - others[base + owners[j]];
+  }
+  return out;
+}
+
+/**
+ * Primal: `A = L L^T`, and products are those of `L^-1 u`. The scatter is `gram - sum_c s_c s_c^T / n_c`, from exact
+ * integers. Without `examples` (statistics mode) the products of examples are empty.
+ */
+export async function primalProducts(
+  statistics: StatisticsMemory,
+  groups: readonly TapGroup[],
+  shrinkage: Shrinkage,
+  context: FitContext,
+  examples?: { readonly memory: Memory; readonly rows: Int32Array },
+): Promise<WithinClassProducts> {
+  const { numClasses, numExamples, counts, width } = statistics;
+  const scales = columnScales(groups);
+  const columns = scales.length;
+  const means = weightedRows(classMeans(statistics.sums, counts, width), numClasses, width, groups);
+  const scatter = await scatterMatrix(statistics, means, scales, context);
+  let trace = 0;
+  let squares = 0;
+  for (let i = 0; i < columns; i++) trace += scatter[i * columns + i];
+  for (let i = 0; i < scatter.length; i++) squares += scatter[i] * scatter[i];
+  const fourth = examples && fourthMoment(examples.memory, means, groups);
+  const precision = shrinkPrecision(shrinkage, { trace, squares, fourth, numExamples, dim: columns });
+  if (precision.scatterWeight === 0) scatter.fill(0);
+  const factor = await choleskyFactor(scatter, columns, context, precision.ridge);
+
+  const solvedMeans = await solveLower(factor, transpose(means, numClasses, columns), numClasses, context);
+  const classWeights = await solveUpper(factor, solvedMeans, numClasses, context);
+  const meanSquares = columnSquares(solvedMeans, numClasses);
+  const none = new Float64Array(0);
+  if (examples === undefined) {
+    return {
+      form: 'primal',
+      precision,
+      classWeights,
+      meanSquares,
+      exampleMeans: none,
+      deviationMeans: none,
+      exampleSquares: none,
+    };
+  }
+  const { memory, rows } = examples;
+  const own = rows.map((i) => memory.classIndices[i]);
+  const chosen = new Int8Array(rows.length * width);
+  for (const [r, i] of rows.entries()) chosen.set(memory.codes.subarray(i * width, (i + 1) * width), r * width);
+  const right = transpose(weightedRows(chosen, rows.length, width, groups), rows.length, columns);
+  const solved = await solveLower(factor, right, rows.length, context);
+  const shape = { m: rows.length, n: numClasses, k: columns, transposeA: true };
+  const deviations = minusOwn(solved, rows.length, solvedMeans, numClasses, own);
+  return {
+    form: 'primal',
+    precision,
+    classWeights,
+    meanSquares,
+    exampleMeans: await context.gemm.f64(solved, solvedMeans, shape),
+    deviationMeans: await context.gemm.f64(deviations, solvedMeans, shape),
+    exampleSquares: columnSquares(solved, rows.length),
+  };
+}
+
+/** The weighted within-class scatter, columns x columns. */
+async function scatterMatrix(
+  { counts, numClasses, gram }: StatisticsMemory,
+  means: Float64Array,
+  scales: Float64Array,
+  context: FitContext,
+): Promise<Float64Array> {
+  const columns = scales.length;
+  const scaled = new Float64Array(means.length);
+  for (let c = 0; c < numClasses; c++) {
+    const root = Math.sqrt(counts[c]);
+    for (let j = c * columns; j < (c + 1) * columns; j++) scaled[j] = means[j] * root;
+  }
+  const between = await context.gemm.f64(scaled, scaled, { m: columns, n: columns, k: numClasses, transposeA: true });
+  // The gram may cover more columns than are weighted; those weighted are its first.
+  const stride = Math.round(Math.sqrt(gram.length));
+  for (let i = 0; i < columns; i++) {
+    const row = i * columns;
+    for (let j = 0; j < columns; j++)
+      between[row + j] = gram[i * stride + j] * scales[i] * scales[j] - between[row + j];
+  }
+  return between;
+}
+
+/** `sum_i |x_i - m_own|^4`. */
+function fourthMoment(memory: Memory, means: Float64Array, groups: readonly TapGroup[]): number {
+  const { codes, classIndices, width, numExamples, numClasses } = memory;
+  const columns = means.length / numClasses;
+  let sum = 0;
+  for (let i = 0; i < numExamples; i++) {
+    const x = weightedRows(codes.subarray(i * width, (i + 1) * width), 1, width, groups);
+    let square = 0;
+    for (let j = 0; j < columns; j++) square += (x[j] - means[classIndices[i] * columns + j]) ** 2;
+    sum += square * square;
+  }
+  return sum;
+}
+
+/**
+ * Dual, with Z the centred examples: `(Z^T Z + r I)^-1 = (I - Z^T (Z Z^T + r I)^-1 Z) / r`, so that only inner products
+ * of examples are needed and the system is examples x examples.
+ */
+export async function dualProducts(
+  memory: Memory,
+  groups: readonly TapGroup[],
+  shrinkage: Shrinkage,
+  context: FitContext,
+): Promise<WithinClassProducts> {
+  const { codes, classIndices: own, counts, numExamples: n, numClasses, width } = memory;
+  const scales = columnScales(groups);
+  const products = await codeProducts(codes, n, codes, n, width, groups, context);
+  // <x_i, m_c>, and with the rows averaged once more <m_b, m_c>.
+  const toMeans = averageByClass(transpose(products, n, n), n, own, counts);
+  const exampleMean = transpose(toMeans, numClasses, n);
+  const meanMean = averageByClass(exampleMean, numClasses, own, counts);
+  // Z m_c, Z x_j and Z Z^T, where row i of Z is x_i - m_own.
+  const centredMeans = new Float64Array(n * numClasses);
+  const centred = new Float64Array(n * n);
+  const matrix = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    const c = own[i];
+    for (let k = 0; k < numClasses; k++) {
+      centredMeans[i * numClasses + k] = exampleMean[i * numClasses + k] - meanMean[c * numClasses + k];
+    }
+    for (let j = 0; j < n; j++) {
+      const value = products[i * n + j] - toMeans[c * n + j];
+      centred[i * n + j] = value;
+      matrix[i * n + j] = value - centredMeans[i * numClasses + own[j]];
+    }
+  }
+  let trace = 0;
+  let squares = 0;
+  let fourth = 0;
+  for (let i = 0; i < n; i++) {
+    trace += matrix[i * n + i];
+    fourth += matrix[i * n + i] ** 2;
+  }
+  for (let i = 0; i < matrix.length; i++) squares += matrix[i] * matrix[i];
+  // Rounding of exact products leaves a trace of this size where all examples of a class are alike.
+  if (trace < 1e-12 * n) trace = 0;
+  const moments = { trace, squares, fourth, numExamples: n, dim: scales.length };
+  const precision = shrinkPrecision(shrinkage, moments);
+  const { ridge, scatterWeight } = precision;
+
+  const means = weightedRows(classMeans(memory.sums, counts, width), numClasses, width, groups);
+  const classWeights = transpose(means, numClasses, scales.length);
+  const deviationMeans = centredMeans.slice();
+  const meanSquares = Float64Array.from(counts, (_, c) => meanMean[c * numClasses + c]);
+  const exampleSquares = Float64Array.from(own, (_, i) => products[i * n + i]);
+  if (scatterWeight === 1) {
+    const factor = await choleskyFactor(matrix, n, context, ridge);
+    const solvedMeans = await solveLower(factor, centredMeans, numClasses, context);
+    const solved = await solveLower(factor, centred, n, context);
+    const shape = { m: n, n: numClasses, k: n, transposeA: true };
+    const deviations = minusOwn(solved, n, solvedMeans, numClasses, own);
+    subtract(exampleMean, await context.gemm.f64(solved, solvedMeans, shape));
+    subtract(deviationMeans, await context.gemm.f64(deviations, solvedMeans, shape));
+    subtract(meanSquares, columnSquares(solvedMeans, numClasses));
+    subtract(exampleSquares, columnSquares(solved, n));
+    // Z^T U = X^T (U - class means of U).
+    const weights = await solveUpper(factor, solvedMeans, numClasses, context);
+    const averages = averageByClass(weights, numClasses, own, counts);
+    for (let i = 0; i < n; i++) {
+      for (let k = 0; k < numClasses; k++) weights[i * numClasses + k] -= averages[own[i] * numClasses + k];
+    }
+    const rows = weightedRows(codes, n, width, groups);
+    const back = { m: scales.length, n: numClasses, k: n, transposeA: true };
+    subtract(classWeights, await context.gemm.f64(rows, weights, back));
+  }
+  for (const array of [classWeights, meanSquares, exampleMean, deviationMeans, exampleSquares]) {
+    for (let i = 0; i < array.length; i++) array[i] /= ridge;
+  }
+  return {
+    form: 'dual',
+    precision,
+    classWeights,
+    meanSquares,
+    exampleMeans: exampleMean,
+    deviationMeans,
+    exampleSquares,
+  };
+}
+
+function subtract(from: Float64Array, what: Float64Array): void {
+  for (let i = 0; i < from.length; i++) from[i] -= what[i];
+}
+
+/** Means by class of the rows of a matrix (examples x columns): numClasses x columns. */
+function averageByClass(matrix: Float64Array, columns: number, own: Int32Array, counts: Int32Array): Float64Array {
+  const out = new Float64Array(counts.length * columns);
+  for (let i = 0; i < own.length; i++) {
+    const to = own[i] * columns;
+    for (let j = 0; j < columns; j++) out[to + j] += matrix[i * columns + j];
+  }
+  for (let c = 0; c < counts.length; c++) {
+    for (let j = c * columns; j < (c + 1) * columns; j++) out[j] /= counts[c];
+  }
+  return out;
+}
+
+/** The products of a memory, in the smaller form; `rows` are the examples that leave-one-out covers. */
+export async function withinClassProducts(
+  memory: Memory,
+  groups: readonly TapGroup[],
+  shrinkage: Shrinkage,
+  rows: Int32Array,
+  context: FitContext,
+): Promise<WithinClassProducts> {
+  const columns = groups.reduce((sum, group) => sum + group.width, 0);
+  if (memory.numExamples < columns) return dualProducts(memory, groups, shrinkage, context);
+  const gram = await codeGram(memory.codes, memory.numExamples, memory.width, context, 0, columns);
+  const { taps, dim, width, numClasses, numExamples, counts, sums } = memory;
+  const statistics = { taps, dim, width, numClasses, numExamples, counts, sums, gram };
+  return primalProducts(statistics, groups, shrinkage, context, { memory, rows });
+}
