@@ -34,10 +34,7 @@ export function encodeCodes(
     const end = start + dim;
     // Dividing by the largest entry first keeps the sum of squares clear of overflow and underflow.
     let largest = 0;
-    for (let i = start; i < end; i++) {
-      const magnitude = Math.abs(embeddings[i]);
-      if (!(magnitude <= largest)) largest = magnitude;
-    }
+    for (let i = start; i < end; i++) largest = Math.max(largest, Math.abs(embeddings[i])); // a NaN stays
     if (!(largest > 0 && largest < Infinity)) {
       throw new ImprintError(
         'INVALID_EMBEDDING',

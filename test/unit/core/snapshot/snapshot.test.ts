@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeTensors, encodeTensors } from '../../../../packages/core/src/snapshot/safetensors.ts';
+import { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION } from '../../../../packages/core/src/snapshot/snapshot.ts';
+import { requireSameBackbone } from '../../../../packages/core/src/snapshot/identity.ts';
+import { clusterMemory } from '../../../embeddings.ts';
+
+const identity = {
+  name: 'test-backbone',
+  sha256: 'ab'.repeat(32),
+  dim: 6,
+  taps: ['last', 'middle'],
+  preprocessing: {
+    size: 32,
+    resize: 36,
+    resample: 'bicubic' as const,
+    mean: [0.5, 0.4, 0.3] as [number, number, number],
+    std: [0.2, 0.2, 0.2] as [number, number, number],
+  },
+};
+const options = { head: 'auto', unknownBelow: 0.01 };
+
+function file(counts: readonly number[] = [3, 1, 2]): Uint8Array {
+  return encodeSnapshot({ identity, options, memory: clusterMemory(counts, 2, 6) });
+}
+
+/** The file with its metadata changed, still a valid safetensors file. */
+function withMetadata(changes: Record<string, string>): Uint8Array {
+  const { metadata, tensors } = decodeTensors(file());
+  return encodeTensors({ metadata: new Map([...metadata, ...Object.entries(changes)]), tensors });
+}
+
+describe('a snapshot', () => {
+  it('gives back what it was made of', () => {
+    const memory = clusterMemory([3, 1, 2], 2, 6);
+    const decoded = decodeSnapshot(encodeSnapshot({ identity, options, memory }));
+    expect(decoded.identity).toEqual(identity);
+    expect(decoded.options).toEqual(options);
+    expect(decoded.memory.view()).toEqual(memory.view());
+    expect(encodeSnapshot(decoded)).toEqual(encodeSnapshot({ identity, options, memory }));
+  });
+
+  it('may be empty', () => {
+    expect(decodeSnapshot(file([])).memory.numClasses).toBe(0);
+  });
+
+  it('is read from the middle of a larger buffer, at any alignment', () => {
+    const bytes = file();
+    const buffer = new Uint8Array(bytes.length + 16);
+    for (const offset of [1, 3, 8]) {
+      buffer.set(bytes, offset);
+      expect(decodeSnapshot(buffer.subarray(offset, offset + bytes.length)).memory.numExamples).toBe(6);
+    }
+  });
+
+  it('is refused when cut anywhere', () => {
+    const bytes = file();
+    for (let length = 0; length < bytes.length; length++) {
+      expect(() => decodeSnapshot(bytes.subarray(0, length))).toThrow(expect.objectContaining({ code: 'SNAPSHOT_INVALID' }));
+    }
+  });
+
+  it('is refused, and never misread, when any one bit is flipped', () => {
+    const bytes = file();
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.nat(7), (at, bit) => {
+        const damaged = bytes.slice();
+        damaged[at] ^= 1 << bit;
+        expect(() => decodeSnapshot(damaged)).toThrow(expect.objectContaining({ name: 'ImprintError' }));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('is refused when it comes from a newer Imprint, with what to do', () => {
+    expect(() => decodeSnapshot(withMetadata({ format_version: '999' }))).toThrow(
+      `Expected a classifier of format version ${SNAPSHOT_VERSION} or older, got version 999. Update Imprint to open it.`,
+    );
+  });
+
+  it('is refused when its labels were edited', () => {
+    expect(() => decodeSnapshot(withMetadata({ labels: '["c0","c1","cat"]' }))).toThrow('checksum');
+  });
+
+  it('is refused when it is some other safetensors file', () => {
+    expect(() => decodeSnapshot(encodeTensors({ metadata: new Map(), tensors: new Map() }))).toThrow('something else');
+  });
+
+  it.each([
+    ['a text', new TextEncoder().encode('hello, this is not a classifier')],
+    ['zeros', new Uint8Array(64)],
+    ['a header that claims terabytes', new Uint8Array([255, 255, 255, 255, 255, 255, 0, 0, 123])],
+  ])('is refused when it is %s', (_name, bytes) => {
+    expect(() => decodeSnapshot(bytes)).toThrow(expect.objectContaining({ code: 'SNAPSHOT_INVALID' }));
+  });
+});
+
+describe('requireSameBackbone', () => {
+  it('takes the same backbone under another name, and preprocessing whose keys stand in another order', () => {
+    const { size, resize, resample, mean, std } = identity.preprocessing;
+    const same = { ...identity, name: 'renamed', preprocessing: { std, mean, resample, resize, size } };
+    expect(() => requireSameBackbone(identity, same)).not.toThrow();
+  });
+
+  it.each([
+    ['another model', { sha256: 'cd'.repeat(32) }, 'model abababababab against cdcdcdcdcdcd'],
+    ['other taps', { taps: ['last'] }, '2 x 6 numbers an example against 1 x 6'],
+    ['other preprocessing', { preprocessing: { ...identity.preprocessing, resize: 40 } }, 'other preprocessing'],
+  ])('refuses %s and says what differs', (_name, change, message) => {
+    expect(() => requireSameBackbone(identity, { ...identity, ...change })).toThrow(message);
+  });
+});
