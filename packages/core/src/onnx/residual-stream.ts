@@ -9,6 +9,8 @@ import type { OnnxGraph, OnnxNode } from './read-model-graph.ts';
 export interface ResidualStream {
   /** The tensor after each block, first to last: batch x tokens x dim, not normalised. */
   readonly blocks: readonly string[];
+  /** The last block's tokens after the final normalisation, or only the normalised class token, where the graph has one. */
+  readonly final: { readonly tensor: string; readonly isClassToken: boolean } | undefined;
   /** Tokens before the first patch (class token, registers); 0 where all tokens are patches. */
   readonly prefixTokens: number;
   /** Numbers in a token, where the graph's weights tell. */
@@ -188,6 +190,49 @@ function findDim(graph: OnnxGraph, stream: Set<string>): number | undefined {
   return undefined;
 }
 
+/** The graph's nodes by the tensors that they read, operators that only hand on taken away. */
+function readersOf(graph: OnnxGraph, search: Search): Map<string, OnnxNode[]> {
+  const readers = new Map<string, OnnxNode[]>();
+  for (const node of graph.nodes) {
+    if (TRANSPARENT.has(node.opType)) continue;
+    for (const input of new Set(node.inputs.map((name) => search.source(name)))) {
+      const list = readers.get(input);
+      if (list) list.push(node);
+      else readers.set(input, [node]);
+    }
+  }
+  return readers;
+}
+
+/** The operators that older exports write for one LayerNormalization, from the centred values on. */
+const SPELLED_OUT = ['Sub', 'Div', 'Mul', 'Add'];
+
+/** The tensor that `tensor` becomes by normalisation, as one operator or spelled out. */
+function normalised(readers: Map<string, OnnxNode[]>, tensor: string): string | undefined {
+  const direct = readers.get(tensor)?.find((node) => node.opType === 'LayerNormalization');
+  if (direct) return direct.outputs[0];
+  let current = tensor;
+  for (const operator of SPELLED_OUT) {
+    const next = readers.get(current)?.find((node) => node.opType === operator);
+    if (next === undefined) return undefined;
+    current = next.outputs[0];
+  }
+  return current;
+}
+
+function findFinal(graph: OnnxGraph, search: Search, last: string): ResidualStream['final'] {
+  const readers = readersOf(graph, search);
+  const tokens = normalised(readers, last);
+  if (tokens !== undefined) return { tensor: tokens, isClassToken: false };
+  // CLIP takes the class token first and normalises it alone.
+  for (const gather of readers.get(last) ?? []) {
+    if (gather.opType !== 'Gather') continue;
+    const token = normalised(readers, gather.outputs[0]);
+    if (token !== undefined) return { tensor: token, isClassToken: true };
+  }
+  return undefined;
+}
+
 /** The graph's picture: its input of rank 4, or the one called `pixel_values`. */
 export function pictureInput(graph: OnnxGraph): string | undefined {
   const named = graph.inputs.find((input) => input.name === 'pixel_values');
@@ -235,5 +280,6 @@ export function findResidualStream(graph: OnnxGraph): ResidualStream | undefined
   const stem = longest.findIndex((step) => step.isAttention) > 0 ? 1 : 0;
   const prefix = countPrefix(search, start, fromPicture);
   const dim = findDim(graph, new Set([start, ...longest.map((step) => step.tensor)])) ?? prefix.dim;
-  return { blocks: blocks.slice(stem), prefixTokens: prefix.tokens, dim };
+  const final = findFinal(graph, search, blocks[blocks.length - 1]);
+  return { blocks: blocks.slice(stem), final, prefixTokens: prefix.tokens, dim };
 }

@@ -3,7 +3,9 @@
 import { addGraphOutputs, ImprintError, readModelGraph } from '@imprint/core';
 import type { BackboneIdentity, OnnxGraph } from '@imprint/core';
 import { preprocessingOf } from './manifest.ts';
+import type { Progress } from './download-file.ts';
 import type { Manifest } from './manifest.ts';
+import type { Environment } from './model-cache.ts';
 import type { FileContent } from './read-file.ts';
 
 export interface ReadModelOptions {
@@ -12,6 +14,12 @@ export interface ReadModelOptions {
   /** Depths that become taps, where the manifest does not say: `all` (default) or the `last`. */
   readonly taps?: 'all' | 'last';
   readonly signal?: AbortSignal;
+  /** Called while a hub backbone is downloaded. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Folder of downloaded backbones. Default: by XDG rules and IMPRINT_CACHE. */
+  readonly cache?: string;
+  /** Environment variables. Default: process.env. */
+  readonly environment?: Environment;
 }
 
 export interface ModelContent {

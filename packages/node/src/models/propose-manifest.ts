@@ -32,6 +32,8 @@ export interface ProposeOptions {
   readonly taps?: 'all' | 'last';
   /** How the last layer alone makes the best single embedding. Default: the class token where there is one, else the mean. */
   readonly pooling?: 'cls' | 'mean' | 'cls+mean';
+  /** An output that serves as it is, batch x dim; then there are no other taps. */
+  readonly tensor?: string;
 }
 
 export interface Proposal {
@@ -94,26 +96,37 @@ function proposeInput(graph: OnnxGraph, options: ProposeOptions, notes: string[]
   return { name, size, resize, resample: 'bicubic', mean: IMAGENET_MEAN, std: IMAGENET_STD };
 }
 
+/** The tensors that taps of a stream come from: what each block leaves, and the best of the last layer. */
+interface Depths {
+  readonly blocks: readonly string[];
+  readonly prefixTokens: number;
+  /** Tokens of the last layer, normalised where the graph has them so. */
+  readonly last: string;
+  /** A vector of the last layer that is pooled already, of the same dim. */
+  readonly pooled: string | undefined;
+}
+
 /**
  * Design 4's taps for a transformer of `depth` blocks: class token of the last four blocks, patch mean of the last, the
- * third from last and the fifth from last. Without class token: patch mean of the last, and of every second before it.
+ * third from last and the fifth from last. Without class token: the model's own pooled vector, patch mean of the last,
+ * and of every second block before it.
  */
-function depthTaps(
-  blocks: readonly string[],
-  last: string,
-  prefixTokens: number,
-  pooling: ProposeOptions['pooling'],
-): TensorTap[] {
+function depthTaps(depths: Depths, pooling: ProposeOptions['pooling']): TensorTap[] {
+  const { blocks, prefixTokens, last, pooled } = depths;
   const depth = blocks.length;
-  const tap = (kind: 'cls' | 'mean', back: number): TensorTap => ({
-    name: `${kind}${depth - back}`,
-    tensor: back === 0 ? last : blocks[depth - 1 - back],
-    pooling: kind,
-    ...(kind === 'mean' && { prefixTokens }),
-  });
+  const tap = (kind: 'cls' | 'mean', back: number): TensorTap => {
+    const name = `${kind}${depth - back}`;
+    if (kind === 'cls' && back === 0 && pooled !== undefined) return { name, tensor: pooled, pooling: 'none' };
+    const tensor = back === 0 ? last : blocks[depth - 1 - back];
+    return kind === 'cls' ? { name, tensor, pooling: kind } : { name, tensor, pooling: kind, prefixTokens };
+  };
   const inRange = (back: number): boolean => back < depth;
-  const cls = prefixTokens > 0 ? [0, 1, 2, 3].filter(inRange).map((back) => tap('cls', back)) : [];
-  const mean = (prefixTokens > 0 ? [0, 2, 4] : [0, 2, 4, 6]).filter(inRange).map((back) => tap('mean', back));
+  if (prefixTokens === 0) {
+    const means = [0, 2, 4, 6].filter(inRange).map((back) => tap('mean', back));
+    return pooled === undefined ? means : [{ name: 'pooled', tensor: pooled, pooling: 'none' }, ...means];
+  }
+  const cls = [0, 1, 2, 3].filter(inRange).map((back) => tap('cls', back));
+  const mean = [0, 2, 4].filter(inRange).map((back) => tap('mean', back));
   return pooling === 'mean' ? [...mean, ...cls] : [...cls, ...mean];
 }
 
@@ -140,20 +153,37 @@ export function proposeManifest(graph: OnnxGraph, options: ProposeOptions = {}):
     return { input, output: { name: 'taps', taps, dim: width }, notes };
   }
 
+  if (options.tensor !== undefined) {
+    const dim = options.dim ?? lastDim(graph.outputs.find((output) => output.name === options.tensor));
+    if (dim === undefined)
+      throw new ImprintError(
+        'BACKBONE_INVALID',
+        `Expected a fixed dim of "${options.tensor}", got none. Name it in the manifest.`,
+      );
+    return { input, output: { taps: [{ name: 'pooled', tensor: options.tensor, pooling: 'none' }], dim }, notes };
+  }
+
   const stream = findResidualStream(graph);
   const tokens = findOutput(graph, TOKEN_OUTPUTS, 3);
   const dim = options.dim ?? stream?.dim ?? lastDim(tokens);
   if (stream && dim !== undefined) {
-    const tokensFit = tokens && (lastDim(tokens) ?? dim) === dim;
-    const last = tokensFit ? tokens.name : stream.blocks[stream.blocks.length - 1];
-    if (!tokensFit)
+    const { blocks, prefixTokens, final } = stream;
+    const isOutput = tokens !== undefined && (lastDim(tokens) ?? dim) === dim;
+    const normed = final?.isClassToken === false ? final.tensor : undefined;
+    const last = isOutput ? tokens.name : (normed ?? blocks[blocks.length - 1]);
+    if (!isOutput && normed === undefined) {
       notes.push(
-        'The graph has no output with the tokens of the last layer: they are taken before its last normalisation.',
+        'The tokens of the last layer are taken before a final normalisation: the graph has none that was recognised.',
       );
+    }
+    const output = graph.outputs.find(
+      (candidate) => POOLED_OUTPUTS.includes(candidate.name) && lastDim(candidate) === dim,
+    );
+    const pooled = final?.isClassToken ? final.tensor : prefixTokens === 0 ? output?.name : undefined;
     const taps =
       options.taps === 'last'
-        ? lastLayerTaps(last, stream.prefixTokens, options.pooling)
-        : depthTaps(stream.blocks, last, stream.prefixTokens, options.pooling);
+        ? lastLayerTaps(last, prefixTokens, options.pooling)
+        : depthTaps({ blocks, prefixTokens, last, pooled }, options.pooling);
     return { input, output: { taps, dim }, notes };
   }
 

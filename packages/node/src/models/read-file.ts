@@ -68,8 +68,12 @@ export async function readWithSha256(path: string, signal?: AbortSignal): Promis
 }
 
 /** Throws BACKBONE_INVALID where `content` is not the file that `declared` describes. */
-export function checkContent(content: FileContent, declared: ManifestFile, path: string): void {
-  const next = 'The file is damaged or was replaced: fetch it again, or correct the manifest.';
+export function checkContent(
+  content: FileContent,
+  declared: ManifestFile,
+  path: string,
+  next = 'The file is damaged or was replaced: fetch it again, or correct the manifest.',
+): void {
   if (content.bytes.length !== declared.sizeBytes) {
     throw new ImprintError(
       'BACKBONE_INVALID',

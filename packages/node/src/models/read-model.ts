@@ -10,6 +10,8 @@ import { finishModel } from './model-content.ts';
 import type { ModelContent, ReadModelOptions } from './model-content.ts';
 import { proposeManifest } from './propose-manifest.ts';
 import { checkContent, readError, readWithSha256 } from './read-file.ts';
+import { listHubManifests } from './hub-manifest.ts';
+import { readHubModel } from './read-hub-model.ts';
 import { readTransformersFolder } from './transformers-folder.ts';
 
 /** The backbone that comes with Imprint. */
@@ -102,14 +104,17 @@ function embeddedManifest(): string {
 /**
  * Reads a backbone.
  *
- * @param nameOrPath nothing or `imprint-tiny` for the embedded backbone; a folder with manifest.json, or in the layout of
+ * @param nameOrPath nothing or `imprint-tiny` for the embedded backbone; the name of a hub backbone, which is downloaded
+ *   once (a folder of the same name is meant by `./name`); a folder with manifest.json, or in the layout of
  *   transformers.js (config.json, preprocessor_config.json, onnx/); an .onnx file, whose taps and preprocessing are then
  *   proposed from its graph and said in `notes`
  * @throws BACKBONE_NOT_FOUND, BACKBONE_INVALID (damaged file, wrong digest, wrong manifest), UNSUPPORTED (weights in other
- *   files, half-precision inputs), FILE_UNREADABLE, or the signal's reason
+ *   files, half-precision inputs), FILE_UNREADABLE, DOWNLOAD_FAILED, or the signal's reason
  */
 export async function readModel(nameOrPath?: string, options: ReadModelOptions = {}): Promise<ModelContent> {
   if (nameOrPath === undefined || nameOrPath === EMBEDDED_NAME) return readManifestModel(embeddedManifest(), options);
+  const hub = (await listHubManifests()).get(nameOrPath);
+  if (hub) return readHubModel(hub, options);
   const kind = await kindOf(nameOrPath);
   if (kind === 'folder') return readFolder(nameOrPath, options);
   if (kind === 'file') {
