@@ -11,21 +11,27 @@ describe('encodeCodes', () => {
   it('gives each tap unit length and rounds to the definition', () => {
     const entry = fc.float({ noNaN: true, noDefaultInfinity: true, min: -1000, max: 1000 });
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 33 }), fc.integer({ min: 1, max: 3 }), fc.infiniteStream(entry), (dim, taps, stream) => {
-        const values = Float32Array.from({ length: dim * taps }, () => stream.next().value as number);
-        for (let tap = 0; tap < taps; tap++) values[tap * dim] += 2000;
-        const codes = encodeCodes(values, 1, taps, dim);
-        for (let tap = 0; tap < taps; tap++) {
-          const part = Array.from(values.subarray(tap * dim, (tap + 1) * dim));
-          const norm = Math.hypot(...part);
-          part.forEach((x, i) => {
-            const exact = Math.max(-127, Math.min(127, (x / norm) * codeScale(dim)));
-            // At a tie the two roundings of the norm may fall either way.
-            expect(Math.abs(codes[tap * dim + i] - exact)).toBeLessThanOrEqual(0.5 + 1e-6);
-            if (Math.abs(exact - Math.round(exact)) < 0.49) expect(codes[tap * dim + i] + 0).toBe(naiveCode(x, norm, dim) + 0);
-          });
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 33 }),
+        fc.integer({ min: 1, max: 3 }),
+        fc.infiniteStream(entry),
+        (dim, taps, stream) => {
+          const values = Float32Array.from({ length: dim * taps }, () => stream.next().value as number);
+          for (let tap = 0; tap < taps; tap++) values[tap * dim] += 2000;
+          const codes = encodeCodes(values, 1, taps, dim);
+          for (let tap = 0; tap < taps; tap++) {
+            const part = Array.from(values.subarray(tap * dim, (tap + 1) * dim));
+            const norm = Math.hypot(...part);
+            part.forEach((x, i) => {
+              const exact = Math.max(-127, Math.min(127, (x / norm) * codeScale(dim)));
+              // At a tie the two roundings of the norm may fall either way.
+              expect(Math.abs(codes[tap * dim + i] - exact)).toBeLessThanOrEqual(0.5 + 1e-6);
+              if (Math.abs(exact - Math.round(exact)) < 0.49)
+                expect(codes[tap * dim + i] + 0).toBe(naiveCode(x, norm, dim) + 0);
+            });
+          }
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -34,7 +40,14 @@ describe('encodeCodes', () => {
     const direction = Float32Array.from([3, -4, 1, 0.5]);
     const codes = encodeCodes(direction, 1, 1, 4);
     for (const power of [-120, -60, 60, 120]) {
-      expect(encodeCodes(direction.map((x) => x * 2 ** power), 1, 1, 4)).toEqual(codes);
+      expect(
+        encodeCodes(
+          direction.map((x) => x * 2 ** power),
+          1,
+          1,
+          4,
+        ),
+      ).toEqual(codes);
     }
   });
 
@@ -44,7 +57,9 @@ describe('encodeCodes', () => {
     ['infinity', [1, Infinity]],
     ['only zeros', [0, 0]],
   ])('refuses %s', (_name, values) => {
-    expect(() => encodeCodes(Float32Array.from(values), 1, 1, 2)).toThrow(expect.objectContaining({ code: 'INVALID_EMBEDDING' }));
+    expect(() => encodeCodes(Float32Array.from(values), 1, 1, 2)).toThrow(
+      expect.objectContaining({ code: 'INVALID_EMBEDDING' }),
+    );
   });
 
   it('names the tap and the embedding that cannot be used', () => {

@@ -55,7 +55,10 @@ describe('ExampleMemory', () => {
           } else {
             const present = content.get(move.label) as Set<number>;
             const going = move.numbers.filter((number) => present.has(number));
-            memory.removeExamples(move.label, going.map((number) => `id${number}`));
+            memory.removeExamples(
+              move.label,
+              going.map((number) => `id${number}`),
+            );
             for (const number of going) present.delete(number);
             if (present.size === 0) content.delete(move.label);
           }
@@ -68,7 +71,12 @@ describe('ExampleMemory', () => {
   });
 
   it('holds the exact sums of its codes', () => {
-    const memory = freshMemory(new Map([['a', new Set([0, 1, 2])], ['b', new Set([3])]]));
+    const memory = freshMemory(
+      new Map([
+        ['a', new Set([0, 1, 2])],
+        ['b', new Set([3])],
+      ]),
+    );
     const { codes, sums, classIndices, width } = memory.view();
     const naive = new Float64Array(sums.length);
     classIndices.forEach((classIndex, row) => {
@@ -93,18 +101,27 @@ describe('ExampleMemory', () => {
     const memory = freshMemory(new Map([['a', new Set([0])]]));
     const before = memory.view();
     const impostor = { ...example(1), id: 'id0' };
-    expect(() => memory.add('a', [example(2), impostor])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(() => memory.add('a', [example(2), impostor])).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    );
     expect(memory.view()).toBe(before);
   });
 
   it('removes all of the given examples or none', () => {
     const memory = freshMemory(new Map([['a', new Set([0, 1])]]));
-    expect(() => memory.removeExamples('a', ['id0', 'nobody'])).toThrow(expect.objectContaining({ code: 'EXAMPLE_NOT_FOUND' }));
+    expect(() => memory.removeExamples('a', ['id0', 'nobody'])).toThrow(
+      expect.objectContaining({ code: 'EXAMPLE_NOT_FOUND' }),
+    );
     expect(memory.numExamples).toBe(2);
   });
 
   it('names the classes there are when asked for one that is not', () => {
-    const memory = freshMemory(new Map([['a', new Set([0])], ['b', new Set([1])]]));
+    const memory = freshMemory(
+      new Map([
+        ['a', new Set([0])],
+        ['b', new Set([1])],
+      ]),
+    );
     expect(() => memory.removeClass('c')).toThrow('got "c"; classes are "a", "b"');
     expect(() => memory.rename('a', 'b')).toThrow(expect.objectContaining({ code: 'CLASS_EXISTS' }));
   });

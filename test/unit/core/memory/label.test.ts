@@ -2,9 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { canonicalLabel } from '../../../../packages/core/src/memory/label.ts';
 
 describe('canonicalLabel', () => {
-  it.each(['cat', '__proto__', 'constructor', 'toString', '🦔', ' spaced ', 'x'.repeat(1000)])('takes %j as it is', (label) => {
-    expect(canonicalLabel(label)).toBe(label);
-  });
+  it.each(['cat', '__proto__', 'constructor', 'toString', '🦔', ' spaced ', 'x'.repeat(1000)])(
+    'takes %j as it is',
+    (label) => {
+      expect(canonicalLabel(label)).toBe(label);
+    },
+  );
 
   it('makes one label of composed and decomposed accents', () => {
     expect(canonicalLabel('cafe\u0301')).toBe(canonicalLabel('caf\u00e9'));

@@ -56,7 +56,9 @@ describe('a snapshot', () => {
   it('is refused when cut anywhere', () => {
     const bytes = file();
     for (let length = 0; length < bytes.length; length++) {
-      expect(() => decodeSnapshot(bytes.subarray(0, length))).toThrow(expect.objectContaining({ code: 'SNAPSHOT_INVALID' }));
+      expect(() => decodeSnapshot(bytes.subarray(0, length))).toThrow(
+        expect.objectContaining({ code: 'SNAPSHOT_INVALID' }),
+      );
     }
   });
 

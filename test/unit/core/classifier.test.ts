@@ -1,0 +1,205 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Classifier, readyEmbeddings, type ReadyEmbedding } from '../../../packages/core/src/index.ts';
+import { clusterEmbedding } from '../../embeddings.ts';
+
+const DIM = 24;
+const backbone = readyEmbeddings({ name: 'test', dim: DIM, taps: ['last', 'middle'] });
+
+function picture(cluster: number, example: number): ReadyEmbedding {
+  return {
+    embedding: clusterEmbedding(cluster, example, DIM * 2),
+    id: `k${cluster}-${example}`,
+    source: `${cluster}-${example}.jpg`,
+  };
+}
+
+function pictures(cluster: number, from: number, to: number): ReadyEmbedding[] {
+  return Array.from({ length: to - from }, (_, i) => picture(cluster, from + i));
+}
+
+async function threeClasses(): Promise<Classifier<ReadyEmbedding>> {
+  const classifier = new Classifier(backbone);
+  for (const [cluster, label] of ['cat', 'dog', 'owl'].entries())
+    await classifier.addClass(label, pictures(cluster, 0, 5));
+  return classifier;
+}
+
+describe('a classifier', () => {
+  it('knows a class from a few examples, and says how sure it is and why', async () => {
+    const classifier = await threeClasses();
+    const prediction = await classifier.classify(picture(1, 99));
+    expect(prediction).toMatchObject({ label: 'dog', known: true });
+    expect(prediction.confidence).toBeGreaterThan(0.5);
+    expect(prediction.confidence).toBeLessThan(1);
+    expect(prediction.ranking.map(({ label }) => label)[0]).toBe('dog');
+    expect(prediction.ranking.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 12);
+    expect(prediction.nearest).toHaveLength(3);
+    for (const { label, id, source } of prediction.nearest) {
+      expect(label).toBe('dog');
+      expect(source).toBe(`${id.slice(1)}.jpg`);
+    }
+  });
+
+  it('calls an input unlike everything learned unknown', async () => {
+    const prediction = await (await threeClasses()).classify(picture(77, 0));
+    expect(prediction).toMatchObject({ label: null, known: false });
+    expect(prediction.ranking).toHaveLength(3);
+  });
+
+  it('learns one more class without moving any other: codes and sums of the rest are byte-identical', async () => {
+    const classifier = await threeClasses();
+    const before = Classifier.restore<ReadyEmbedding>(classifier.snapshot(), backbone);
+    await classifier.addClass('bat', pictures(3, 0, 4));
+    expect((await classifier.classify(picture(3, 50))).label).toBe('bat');
+    classifier.removeClass('bat');
+    expect(classifier.snapshot()).toEqual(before.snapshot());
+  });
+
+  it('is the same bytes in whatever order and parts its content came, and through merges (random histories)', async () => {
+    const reference = (await threeClasses()).snapshot();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.shuffledSubarray([...Array(15).keys()], { minLength: 15 }),
+        fc.integer({ min: 1, max: 15 }),
+        fc.nat(15),
+        async (order, batch, split) => {
+          const labels = ['cat', 'dog', 'owl'];
+          const learn = async (items: readonly number[]) => {
+            const classifier = new Classifier(backbone);
+            await classifier.addClass('passing', [picture(40, 0)]);
+            for (let start = 0; start < items.length; start += batch) {
+              for (const [cluster, label] of labels.entries()) {
+                const part = items.slice(start, start + batch).filter((item) => Math.floor(item / 5) === cluster);
+                if (part.length === 0) continue;
+                const examples = part.map((item) => picture(cluster, item % 5));
+                if (classifier.classes.some((entry) => entry.label === label))
+                  await classifier.addExamples(label, examples);
+                else await classifier.addClass(label, examples);
+              }
+            }
+            classifier.removeExamples('passing', ['k40-0']);
+            return classifier;
+          };
+          const left = await learn(order.slice(0, split));
+          left.merge(await learn(order.slice(split)));
+          expect(left.snapshot()).toEqual(reference);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it('answers the same after a save and a restore', async () => {
+    const classifier = await threeClasses();
+    const restored = Classifier.restore<ReadyEmbedding>(classifier.snapshot(), backbone);
+    for (const cluster of [0, 1, 2, 50]) {
+      expect(await restored.classify(picture(cluster, 31))).toEqual(await classifier.classify(picture(cluster, 31)));
+    }
+    expect(restored.hash()).toBe(classifier.hash());
+  });
+
+  it('gives the same predictions one by one and in a batch, with errors in their places', async () => {
+    const classifier = await threeClasses();
+    const wrong: ReadyEmbedding = { embedding: new Float32Array(3), source: 'short' };
+    const inputs = [...pictures(0, 20, 60), wrong, ...pictures(2, 20, 40)];
+    const results = [];
+    for await (const result of classifier.classifyMany(inputs)) results.push(result);
+    expect(results.map(({ index }) => index)).toEqual(inputs.map((_, index) => index));
+    expect(results[40]).toMatchObject({ source: 'short', error: { code: 'INVALID_EMBEDDING' } });
+    const single = await classifier.classify(inputs[45]);
+    expect(results[45]).toMatchObject({ prediction: single });
+  });
+
+  it('counts what was there already, and reports what cannot be read only where asked to', async () => {
+    const classifier = new Classifier(backbone);
+    const broken: ReadyEmbedding = { embedding: new Float32Array(2) };
+    await expect(classifier.addClass('cat', [picture(0, 0), broken])).rejects.toMatchObject({
+      code: 'INVALID_EMBEDDING',
+    });
+    expect(classifier.classes).toEqual([]);
+    const report = await classifier.addClass('cat', [picture(0, 0), broken, picture(0, 0), picture(0, 1)], {
+      onUnreadable: 'skip',
+    });
+    expect(report).toMatchObject({ added: 2, duplicates: 1, unreadable: [{ index: 1 }] });
+    expect(await classifier.addExamples('cat', pictures(0, 0, 3))).toMatchObject({ added: 1, duplicates: 2 });
+  });
+
+  it('reports progress, and leaves everything as it was when aborted', async () => {
+    const classifier = await threeClasses();
+    const before = classifier.snapshot();
+    const controller = new AbortController();
+    const seen: number[] = [];
+    const adding = classifier.addClass('bat', pictures(3, 0, 50), {
+      signal: controller.signal,
+      onProgress: ({ done }) => {
+        seen.push(done);
+        if (done === 7) controller.abort(new Error('enough'));
+      },
+    });
+    await expect(adding).rejects.toThrow('enough');
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(classifier.snapshot()).toEqual(before);
+  });
+
+  it('joins two classes into the one that would have been learned from both', async () => {
+    const classifier = await threeClasses();
+    classifier.mergeClasses('dog', 'cat');
+    const fresh = new Classifier(backbone);
+    await fresh.addClass('owl', pictures(2, 0, 5));
+    await fresh.addClass('cat', [...pictures(1, 0, 5), ...pictures(0, 0, 5)]);
+    expect(classifier.snapshot()).toEqual(fresh.snapshot());
+  });
+
+  it('measures itself on labelled inputs and on strangers', async () => {
+    const classifier = await threeClasses();
+    const examples = ['cat', 'dog', 'owl'].flatMap((label, cluster) =>
+      pictures(cluster, 100, 110).map((input) => ({ label, input })),
+    );
+    const result = await classifier.evaluate(examples, { unknown: pictures(60, 0, 10) });
+    expect(result).toMatchObject({ examples: 30, accuracy: 1, unknown: { examples: 10, auroc: 1 } });
+    const stranger = classifier.evaluate([{ label: 'emu', input: picture(0, 0) }]);
+    await expect(stranger).rejects.toMatchObject({ code: 'CLASS_NOT_FOUND' });
+  });
+
+  it('works with one class, and with one example in all', async () => {
+    const classifier = new Classifier(backbone);
+    await classifier.addClass('cat', pictures(0, 0, 6));
+    expect((await classifier.classify(picture(0, 90))).label).toBe('cat');
+    expect((await classifier.classify(picture(9, 0))).label).toBeNull();
+    const single = new Classifier(backbone);
+    await single.addClass('cat', [picture(0, 0)]);
+    const prediction = await single.classify(picture(0, 0));
+    expect(prediction.label).toBe('cat');
+    expect(Number.isFinite(prediction.confidence + prediction.novelty + prediction.strangeness)).toBe(true);
+  });
+
+  it('takes labels that are names of object members', async () => {
+    const classifier = new Classifier(backbone);
+    const labels = ['__proto__', 'constructor', 'hasOwnProperty'];
+    for (const [cluster, label] of labels.entries()) await classifier.addClass(label, pictures(cluster, 0, 3));
+    const restored = Classifier.restore<ReadyEmbedding>(classifier.snapshot(), backbone);
+    expect(restored.classes.map(({ label }) => label).sort()).toEqual([...labels].sort());
+    expect((await restored.classify(picture(0, 9))).label).toBe('__proto__');
+  });
+
+  it('says what to do instead of guessing', async () => {
+    const classifier = await threeClasses();
+    const code = (name: string) => expect.objectContaining({ code: name });
+    await expect(new Classifier(backbone).classify(picture(0, 0))).rejects.toEqual(code('NO_CLASSES'));
+    await expect(classifier.addClass('cat', pictures(0, 0, 1))).rejects.toEqual(code('CLASS_EXISTS'));
+    await expect(classifier.addExamples('emu', pictures(0, 0, 1))).rejects.toEqual(code('CLASS_NOT_FOUND'));
+    await expect(classifier.addClass('emu', [])).rejects.toEqual(code('NO_EXAMPLES'));
+    await expect(classifier.addClass('', pictures(0, 0, 1))).rejects.toEqual(code('INVALID_LABEL'));
+    await expect(classifier.classify(picture(0, 0), { top: 0 })).rejects.toEqual(code('INVALID_ARGUMENT'));
+    expect(() => classifier.removeClass('emu')).toThrow(code('CLASS_NOT_FOUND'));
+    expect(() => new Classifier(backbone, { head: 'mystery' })).toThrow(code('INVALID_ARGUMENT'));
+    expect(() => new Classifier(backbone, { unknownBelow: 2 })).toThrow(code('INVALID_ARGUMENT'));
+    const other = readyEmbeddings({ name: 'other', dim: DIM, taps: ['last', 'middle'] });
+    expect(() => Classifier.restore(classifier.snapshot(), other)).toThrow(code('BACKBONE_MISMATCH'));
+    expect(() => new Classifier(other).merge(classifier)).toThrow(code('BACKBONE_MISMATCH'));
+    await classifier.dispose();
+    await classifier.dispose();
+    await expect(classifier.classify(picture(0, 0))).rejects.toEqual(code('DISPOSED'));
+  });
+});
