@@ -7,8 +7,11 @@
 
 import { expected } from '../errors.ts';
 
-/** Prior temperature as a share of the scores' typical spread within a query: the median of optima measured at one example a class. */
-const PRIOR_SHARE = 0.3;
+/**
+ * Prior temperature over the scores' spread within a query. The optima at one example a class, cosine and kernel ridge scores, raw and
+ * standardised, on five sets of DeiT-Tiny embeddings were .53 to 1.53, median .98.
+ */
+const PRIOR_SHARE = 1;
 /** Standard deviation of the prior in natural-log units: a factor of e either way. */
 const PRIOR_SPREAD = 1;
 /** The search covers this many natural-log units either side of the prior. */
@@ -20,7 +23,7 @@ const SEARCH_REACH = 12;
  *     minimise over t   - n mean_k mean_{i in k} sum_j y_ij log softmax(s_i / t)_j + (log t - log t0)^2 / (2 spread^2)
  *     y_ij = (1 - e) [j = class i] + e / numClasses,   e = 1 / (n + 2)
  *
- * It is convex in 1 / t without the prior; a coarse grid in log t, then golden section. `t0` is 0.3 times the root mean square
+ * It is convex in 1 / t without the prior; a coarse grid in log t, then golden section. `t0` is the root mean square
  * deviation of scores within a query.
  * @param scores Float64Array, numExamples x numClasses, row-major, leave-one-out; the row of a class's only example is not
  *   used but for its spread, and entries that are not finite count as impossible

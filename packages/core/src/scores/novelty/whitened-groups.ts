@@ -15,6 +15,12 @@ import { codeScale } from '../../memory/codes.ts';
 import { dotProduct } from '../dot-product.ts';
 import { firstTapGram, firstTapMeans } from './first-tap.ts';
 
+/** The prior scatter in every direction, in code units: `scale^2 / 2`. */
+export function groupRidge(dim: number): number {
+  const scale = codeScale(dim);
+  return (scale * scale) / 2;
+}
+
 export class WhitenedGroups {
   readonly numGroups: number;
   /** Degrees of freedom of W plus the prior's `dim` examples: `W + ridge I` over this is a covariance. */
@@ -90,8 +96,8 @@ export class WhitenedGroups {
   }
 
   /**
-   * Reads example `row` of the memory as a query to everything but itself. Returns the number of groups left, and sets
-   * `products` and `squares` of a group that is left empty to 0.
+   * Reads example `row` of the memory as a query to everything but itself. Returns `weight` without it and the group that is
+   * left empty (its `products` and `squares` are 0), or -1.
    */
   readExample(row: number): { readonly weight: number; readonly emptied: number } {
     const { dim, width, codes, classIndices } = this.#memory;
@@ -160,8 +166,7 @@ async function whiteningOf(
       for (let b = 0; b <= a; b++) scatter[a * dim + b] -= weighted * mean[b];
     }
   }
-  const scale = codeScale(dim);
-  const factor = await choleskyFactor(scatter, dim, context, (scale * scale) / 2);
+  const factor = await choleskyFactor(scatter, dim, context, groupRidge(dim));
   const identity = new Float64Array(dim * dim);
   for (let j = 0; j < dim; j++) identity[j * dim + j] = 1;
   return solveLower(factor, identity, dim, context);

@@ -1,4 +1,26 @@
-/** The default novelty score. */
+/**
+ * The default novelty score: cosines in coordinates where classes scatter alike in every direction.
+ *
+ *     strangeness = [1 - max_k cos(x, m_k)] + [1 - cos(x, x^)],   x^ = sum_k w_k m_k / |m_k|
+ *
+ * with `cos(a, b) = a'b / (|a| |b|)` in the metric `a' (W + ridge I)^-1 b` of whitened-groups.ts, m_k the class means and w MemAE's sparse
+ * addressing (memory-addressing.ts) at temperature 12 and threshold 1 / numClasses. The first term is Mahalanobis++ (Mueller & Hein 2025)
+ * with a second normalisation after whitening; the second is MemAE's reconstruction (Gong et al. 2019) there. From 0 to 4.
+ *
+ * AUROC, DeiT-Tiny's last class token, mean over seeds. "Textures" and "background": Caltech-101 known, `dtd10` and `caltech_background`
+ * unknown, at 1, 5 and 20 examples a class. "Third" and "one": a third of the classes left out, or all but one, at 1, 5, 10 and 100
+ * examples, in the order PACS, clothing, Caltech-101, Tiny ImageNet.
+ *
+ *     |                        | textures       | background     | third               | one                 | mean |
+ *     |------------------------|----------------|----------------|---------------------|---------------------|------|
+ *     | whitened-memory        | .949 .987 .991 | .550 .742 .803 | .699 .683 .841 .707 | .780 .857 .968 .901 | .819 |
+ *     | cosine-prototype       | .920 .985 .990 | .570 .685 .734 | .654 .691 .841 .695 | .758 .857 .968 .901 | .804 |
+ *     | mahalanobis++          | .920 .981 .988 | .570 .656 .677 | .669 .655 .841 .700 | .770 .849 .968 .902 | .796 |
+ *     | sparse-memory          | .959 .991 .994 | .517 .653 .703 | .631 .663 .824 .653 | .758 .857 .968 .901 | .791 |
+ *     | virtual-logit          | .945 .988 .992 | .516 .617 .675 | .654 .664 .839 .663 | .764 .856 .968 .902 | .789 |
+ *     | nearest-5-examples     | .811 .967 .982 | .260 .469 .624 | .613 .622 .734 .610 | .731 .830 .967 .894 | .723 |
+ *     | relative-mahalanobis++ | .526 .882 .954 | .717 .793 .825 | .560 .598 .771 .618 | .500 .500 .500 .500 | .660 |
+ */
 
 import type { FitContext, Memory } from '../../head.ts';
 import { cosine } from '../dot-product.ts';
@@ -6,7 +28,7 @@ import { everyRow, UNRELATED, type FittedNovelty, type NoveltyScore } from '../n
 import { addressInto } from './memory-addressing.ts';
 import { WhitenedGroups } from './whitened-groups.ts';
 
-/** MemAE's addressing temperature; 4 to 48 were measured, see the table above. */
+/** Of 4, 8, 12, 24 and 48, the best mean over the sets above. */
 const TEMPERATURE = 12;
 
 export const whitenedMemory: NoveltyScore = {
