@@ -25,9 +25,10 @@ const SEARCH_REACH = 12;
  *
  * It is convex in 1 / t without the prior; a coarse grid in log t, then golden section. `t0` is the root mean square
  * deviation of scores within a query.
- * @param scores Float64Array, numExamples x numClasses, row-major, leave-one-out; the row of a class's only example is not
+ * @param scores Float64Array, rows.length x numClasses, row-major, leave-one-out; the row of a class's only example is not
  *   used but for its spread, and entries that are not finite count as impossible
  * @param classIndices Int32Array, numExamples
+ * @param rows Int32Array: the example of each row of `scores`, where scores cover some examples only
  * @returns a finite positive number; 1 where there is nothing to compare (one class, or no spread)
  * @throws INVALID_ARGUMENT for a NaN
  */
@@ -36,33 +37,35 @@ export function fitTemperature(
   classIndices: Int32Array,
   numExamples: number,
   numClasses: number,
+  rows: Int32Array = Int32Array.from(classIndices.keys()),
 ): number {
   const counts = new Int32Array(numClasses);
   for (let i = 0; i < numExamples; i++) counts[classIndices[i]]++;
-  const prior = priorTemperature(scores, numExamples, numClasses);
+  const prior = priorTemperature(scores, rows.length, numClasses);
   if (prior === undefined) return 1;
+  const usedCounts = new Int32Array(numClasses);
+  for (let r = 0; r < rows.length; r++) if (counts[classIndices[rows[r]]] > 1) usedCounts[classIndices[rows[r]]]++;
   let used = 0;
   let classesUsed = 0;
   for (let k = 0; k < numClasses; k++) {
-    if (counts[k] < 2) continue;
-    used += counts[k];
-    classesUsed++;
+    used += usedCounts[k];
+    if (usedCounts[k] > 0) classesUsed++;
   }
   if (used === 0) return prior;
 
-  const weights = new Float64Array(numExamples);
-  for (let i = 0; i < numExamples; i++) {
-    const count = counts[classIndices[i]];
-    weights[i] = count > 1 ? used / (classesUsed * count) : 0;
+  const weights = new Float64Array(rows.length);
+  for (let r = 0; r < rows.length; r++) {
+    const count = usedCounts[classIndices[rows[r]]];
+    weights[r] = count > 0 ? used / (classesUsed * count) : 0;
   }
   const softening = 1 / (used + 2);
   const loss = (logTemperature: number): number => {
     const inverse = Math.exp(-logTemperature);
     const offset = (logTemperature - Math.log(prior)) / PRIOR_SPREAD;
     let sum = (offset * offset) / 2;
-    for (let i = 0; i < numExamples; i++) {
-      if (weights[i] === 0) continue;
-      sum += weights[i] * softenedLoss(scores, i * numClasses, numClasses, classIndices[i], inverse, softening);
+    for (let r = 0; r < rows.length; r++) {
+      if (weights[r] === 0) continue;
+      sum += weights[r] * softenedLoss(scores, r * numClasses, numClasses, classIndices[rows[r]], inverse, softening);
     }
     return sum;
   };
@@ -70,10 +73,10 @@ export function fitTemperature(
 }
 
 /** `PRIOR_SHARE` times the root mean square deviation of finite scores within a row; undefined where there is none. */
-function priorTemperature(scores: Float64Array, numExamples: number, numClasses: number): number | undefined {
+function priorTemperature(scores: Float64Array, numRows: number, numClasses: number): number | undefined {
   let squares = 0;
   let terms = 0;
-  for (let i = 0; i < numExamples; i++) {
+  for (let i = 0; i < numRows; i++) {
     const at = i * numClasses;
     let mean = 0;
     let finite = 0;
