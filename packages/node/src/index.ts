@@ -1,9 +1,13 @@
 /** The whole public API of @imprint/node. */
 
 export type { Device } from './backbone-session.ts';
+export { listClassFolders, listImages } from './class-folders.ts';
+export type { ClassFolders, IgnoredFile, ImageList, LabelledImage } from './class-folders.ts';
 export { decodePicture, DEFAULT_MAX_PIXELS, type DecodedPicture } from './decode-picture.ts';
 export { deviceInWords, type DeviceAttempt, type DeviceReport } from './device-report.ts';
+export { fileStore, type FileStoreOptions } from './file-store.ts';
 export type { ImageInput, ImageSource } from './image-input.ts';
 export { loadBackbone, type LoadBackboneOptions, type NodeBackbone } from './load-backbone.ts';
 export { createOrtGemm, type OrtGemmOptions } from './ort-gemm.ts';
 export { readModel } from './models/read-model.ts';
+export type { ModelContent, ReadModelOptions } from './models/model-content.ts';
