@@ -7,7 +7,7 @@ import { evaluateClassifier, type EvaluateOptions, type LabelledInput } from './
 import type { EvaluationResult } from './evaluation/evaluate.ts';
 import type { Gemm } from './gemm.ts';
 import type { HeadReport } from './head.ts';
-import { headNamed } from './head-named.ts';
+import { headNamed } from './heads/head-named.ts';
 import { encodeCodes } from './memory/codes.ts';
 import { ExampleMemory, type ClassSummary } from './memory/example-memory.ts';
 import { canonicalLabel } from './memory/label.ts';

@@ -16,6 +16,7 @@ export { describe, expected, ImprintError, type ImprintErrorCode } from './error
 export { codeScale, encodeCodes } from './memory/codes.ts';
 export { canonicalLabel, MAX_LABEL_LENGTH } from './memory/label.ts';
 export { contentHash, decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type Snapshot } from './snapshot/snapshot.ts';
+export { HEAD_NAMES, headNamed } from './heads/head-named.ts';
 export { requireSameBackbone } from './snapshot/identity.ts';
 
 export type { EvaluationResult } from './evaluation/evaluate.ts';
@@ -29,5 +30,11 @@ export { preprocessInto } from './image/preprocess.ts';
 export { typedArrayGemm } from './linalg/typed-array-gemm.ts';
 export { addGraphOutputs } from './onnx/add-graph-outputs.ts';
 export { matmulGraph } from './onnx/matmul-graph.ts';
-export { readModelGraph, type OnnxGraph, type OnnxInitializer, type OnnxNode, type OnnxValue } from './onnx/read-model-graph.ts';
+export {
+  readModelGraph,
+  type OnnxGraph,
+  type OnnxInitializer,
+  type OnnxNode,
+  type OnnxValue,
+} from './onnx/read-model-graph.ts';
 export { findResidualStream, pictureInput, type ResidualStream } from './onnx/residual-stream.ts';

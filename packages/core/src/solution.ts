@@ -1,6 +1,6 @@
 /** Everything that is solved from one state of the memory: head, calibration, novelty. Thrown away when the memory changes. */
 
-import { headNamed } from './head-named.ts';
+import { headNamed } from './heads/head-named.ts';
 import type { Gemm } from './gemm.ts';
 import type { FitContext, FittedHead, HeadReport } from './head.ts';
 import { typedArrayGemm } from './linalg/typed-array-gemm.ts';
@@ -8,6 +8,7 @@ import type { MemoryView } from './memory/example-memory.ts';
 import type { NearestExample, Prediction, RankedLabel } from './prediction.ts';
 import { fitTemperature, probabilitiesInto } from './scores/calibration.ts';
 
+import { codeSquares, nearestExamples } from './scores/nearest.ts';
 import { fitUnknownDetector, type UnknownDetector } from './scores/unknown.ts';
 import { expected } from './errors.ts';
 
@@ -47,9 +48,11 @@ export async function solve(memory: MemoryView, options: SolveOptions): Promise<
   const head = await headNamed(options.head).fit(memory, context);
   const { numClasses, numExamples, classIndices } = memory;
   await yieldToHost?.();
-  const temperature = fitTemperature(head.leaveOneOut(), classIndices, numExamples, numClasses);
+  const temperature = fitTemperature(head.leaveOneOut(), classIndices, numExamples, numClasses, head.leaveOneOutRows);
+  await yieldToHost?.();
   const detector = await fitUnknownDetector(memory, context);
 
+  const squares = codeSquares(memory);
   return {
     memory,
     head,
@@ -75,7 +78,12 @@ export async function solve(memory: MemoryView, options: SolveOptions): Promise<
           novelty: pValues[query],
           strangeness: strangeness[query],
           ranking,
-          nearest: nearestOf(memory, codes.subarray(query * memory.width, (query + 1) * memory.width), nearest),
+          nearest: nearestOf(
+            memory,
+            squares,
+            codes.subarray(query * memory.width, (query + 1) * memory.width),
+            nearest,
+          ),
         };
       });
     },
@@ -97,8 +105,8 @@ function rank(probabilities: Float64Array, labels: readonly string[], top: numbe
     .map((classIndex) => ({ label: labels[classIndex], probability: probabilities[classIndex] }));
 }
 
-function nearestOf(memory: MemoryView, query: Int8Array, count: number): NearestExample[] {
-  return nearestExamples(memory, query, count).map(({ row, similarity }) => ({
+function nearestOf(memory: MemoryView, squares: Int32Array, query: Int8Array, count: number): NearestExample[] {
+  return nearestExamples(memory, query, count, squares).map(({ row, similarity }) => ({
     id: memory.ids[row],
     label: memory.labels[memory.classIndices[row]],
     similarity,
@@ -108,21 +116,4 @@ function nearestOf(memory: MemoryView, query: Int8Array, count: number): Nearest
 
 function checkCount(name: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least) throw expected(name, `an integer of at least ${least}`, value);
-}
-
-function nearestExamples(memory: MemoryView, q: Int8Array, count: number): { row: number; similarity: number }[] {
-  const out = [];
-  for (let row = 0; row < memory.numExamples; row++) {
-    let dot = 0,
-      a = 0,
-      b = 0;
-    for (let j = 0; j < memory.width; j++) {
-      const x = memory.codes[row * memory.width + j];
-      dot += x * q[j];
-      a += x * x;
-      b += q[j] * q[j];
-    }
-    out.push({ row, similarity: dot / Math.sqrt(a * b) });
-  }
-  return out.sort((x, y) => y.similarity - x.similarity).slice(0, count);
 }

@@ -1,0 +1,80 @@
+/** The published packages as a stranger gets them: packed, installed into an empty folder, imported, type checked. */
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+const PUBLISHED = ['packages/core', 'packages/node', 'packages/cli', 'models/imprint-tiny'];
+const TYPED = ['packages/core', 'packages/node'];
+
+let folder: string;
+
+function run(command: string, args: readonly string[], cwd: string): string {
+  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_audit: 'false', npm_config_fund: 'false' };
+  return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+describe('the packed packages', () => {
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'imprint-packed-'));
+    const tarballs = path.join(folder, 'tarballs');
+    mkdirSync(tarballs);
+    for (const name of PUBLISHED) run('npm', ['pack', '--silent', '--pack-destination', tarballs], path.join(root, name));
+    const app = path.join(folder, 'app');
+    mkdirSync(app);
+    writeFileSync(path.join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
+    const files = readdirSync(tarballs).map((name) => path.join(tarballs, name));
+    run('npm', ['install', '--prefer-offline', '--no-save', ...files], app);
+  }, 300_000);
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('install into an empty folder and answer', () => {
+    const app = path.join(folder, 'app');
+    writeFileSync(
+      path.join(app, 'use.js'),
+      `import { Classifier, readyEmbeddings } from '@imprint/core';
+       import * as node from '@imprint/node';
+       const backbone = readyEmbeddings({ name: 'app', dim: 3 });
+       const classifier = new Classifier(backbone, { unknownBelow: 0 });
+       await classifier.addClass('x', [{ embedding: Float32Array.from([1, 0, 0.1]) }]);
+       await classifier.addClass('y', [{ embedding: Float32Array.from([0, 1, 0.1]) }]);
+       const { label } = await classifier.classify({ embedding: Float32Array.from([0.1, 1, 0]) });
+       console.log(label, typeof node.createClassifier);`,
+    );
+    expect(run('node', ['use.js'], app).trim()).toBe('y function');
+    expect(run('npx', ['imprint', '--version'], app).trim()).toMatch(/^\d+\.\d+\.\d+/);
+  });
+
+  it('carry types that a strict TypeScript project accepts', () => {
+    const app = path.join(folder, 'app');
+    writeFileSync(
+      path.join(app, 'use.ts'),
+      `import { Classifier, readyEmbeddings, type Prediction } from '@imprint/core';
+       import { createClassifier } from '@imprint/node';
+       type Pet = 'cat' | 'dog';
+       const classifier = new Classifier<{ embedding: Float32Array }, Pet>(readyEmbeddings({ name: 'app', dim: 3 }));
+       const prediction: Prediction<Pet> = await classifier.classify({ embedding: new Float32Array(3) });
+       export const label: Pet | null = prediction.label;
+       // @ts-expect-error a label that is not one of the two
+       await classifier.addClass('cow', []);
+       export const photos = createClassifier<Pet>();`,
+    );
+    const args = ['--noEmit', '--strict', '--target', 'es2023', '--module', 'nodenext', '--moduleResolution', 'nodenext'];
+    const lib = ['--lib', 'es2023,esnext.disposable,dom,dom.asynciterable', '--types', ''];
+    expect(run(path.join(root, 'node_modules/.bin/tsc'), [...args, ...lib, 'use.ts'], app)).toBe('');
+  });
+
+  it.each(PUBLISHED)('%s is clean by publint', (name) => {
+    expect(run(path.join(root, 'node_modules/.bin/publint'), ['run', '--strict', name], root)).toContain('All good!');
+  });
+
+  it.each(TYPED)('%s has types that resolve, by attw', (name) => {
+    const args = ['--pack', name, '--profile', 'esm-only', '--no-emoji'];
+    expect(run(path.join(root, 'node_modules/.bin/attw'), args, root)).toMatch(/node16 \(from ESM\).*OK \(ESM\)/);
+  });
+});
