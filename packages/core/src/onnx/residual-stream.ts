@@ -226,7 +226,8 @@ function findFinal(graph: OnnxGraph, search: Search, last: string): ResidualStre
   if (tokens !== undefined) return { tensor: tokens, isClassToken: false };
   // CLIP takes the class token first and normalises it alone.
   for (const gather of readers.get(last) ?? []) {
-    if (gather.opType !== 'Gather') continue;
+    // A list of indices would keep the axis of tokens; a single index drops it.
+    if (gather.opType !== 'Gather' || graph.initializers.get(gather.inputs[1])?.dims.length) continue;
     const token = normalised(readers, gather.outputs[0]);
     if (token !== undefined) return { tensor: token, isClassToken: true };
   }
