@@ -56,7 +56,9 @@ export class CommandArguments {
     const { length } = this.positionals;
     if (length < names.length) throw new UsageError(`Expected ${names.join(' ')}, got no ${names[length]}.`);
     if (length > names.length && !open) {
-      throw new UsageError(`Expected ${names.join(' ')}, got ${JSON.stringify(this.positionals[names.length])} as well.`);
+      throw new UsageError(
+        `Expected ${names.join(' ')}, got ${JSON.stringify(this.positionals[names.length])} as well.`,
+      );
     }
     return this.positionals;
   }
@@ -72,10 +74,17 @@ export function parseArguments(
 ): CommandArguments {
   const declared = { ...options, help: HELP };
   const config = Object.fromEntries(
-    Object.entries(declared).map(([name, { value }]) => [name, { type: value ? ('string' as const) : ('boolean' as const) }]),
+    Object.entries(declared).map(([name, { value }]) => [
+      name,
+      { type: value ? ('string' as const) : ('boolean' as const) },
+    ]),
   );
   try {
-    const { values, positionals } = parseArgs({ args: [...argv], options: { ...config, help: { type: 'boolean', short: 'h' } }, allowPositionals: true });
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      options: { ...config, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: true,
+    });
     return new CommandArguments(positionals, new Map(Object.entries(values) as [string, string | boolean][]));
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);

@@ -1,2 +1,7 @@
 #!/usr/bin/env node
-export {};
+/** The `imprint` command. */
+
+import { COMMANDS } from './commands.ts';
+import { runProgram } from './program.ts';
+
+process.exitCode = await runProgram(COMMANDS, process.argv.slice(2), process);

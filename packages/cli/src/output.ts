@@ -8,48 +8,45 @@ export class Output {
   readonly isTerminal: boolean;
   readonly #stream: Stream;
   #closed = false;
+  #failure: Error | undefined;
 
   constructor(stream: Stream) {
     this.#stream = stream;
     this.isTerminal = stream.isTTY === true;
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      // EPIPE: the reader has gone. Anything else (a full disk behind `>`) is a failure that the next line states.
       this.#closed = true;
-      this.#failure = error.code === 'EPIPE' ? undefined : error;
+      if (error.code !== 'EPIPE') this.#failure = error;
     });
   }
-
-  #failure: Error | undefined;
 
   /** True once nobody reads any more: whoever only prints may stop. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Why lines were lost, where that was not the reader's choice. */
+  /** Why lines were lost where that was not the reader's choice: a full disk behind `>`. */
   get failure(): Error | undefined {
     return this.#failure;
   }
 
-  /** Columns of the terminal, 80 where there is none. */
+  /** Columns of the terminal; 80 where there is none. */
   get columns(): number {
     return this.#stream.columns ?? 80;
   }
 
   /** Writes a line and waits until the reader keeps up. */
-  async line(text: string): Promise<void> {
-    await this.write(`${text}\n`);
+  line(text = ''): Promise<void> {
+    return this.write(`${text}\n`);
   }
 
-  async json(value: unknown): Promise<void> {
-    await this.line(JSON.stringify(value));
+  /** Writes `value` as one line of JSON. */
+  json(value: unknown): Promise<void> {
+    return this.line(JSON.stringify(value));
   }
 
   write(text: string): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    return new Promise((resolve) => {
-      // The callback comes with an error too; the listener above has then noted it.
-      this.#stream.write(text, () => resolve());
-    });
+    // A failed write calls back as well; the listener above has noted it.
+    return new Promise((resolve) => void this.#stream.write(text, () => resolve()));
   }
 }

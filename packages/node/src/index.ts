@@ -11,3 +11,5 @@ export { loadBackbone, type LoadBackboneOptions, type NodeBackbone } from './loa
 export { createOrtGemm, type OrtGemmOptions } from './ort-gemm.ts';
 export { readModel } from './models/read-model.ts';
 export type { ModelContent, ReadModelOptions } from './models/model-content.ts';
+export { createClassifier, type CreateClassifierOptions, type NodeClassifierOptions } from './create-classifier.ts';
+export { openClassifier, saveClassifier, updateClassifier, type OpenClassifierOptions } from './open-classifier.ts';

@@ -1,0 +1,12 @@
+/** All verbs, in the order of the overview. */
+
+import { add } from './commands/add.ts';
+import { classify } from './commands/classify.ts';
+import type { Command } from './command.ts';
+import { info } from './commands/info.ts';
+import { learn } from './commands/learn.ts';
+import { merge } from './commands/merge.ts';
+import { remove } from './commands/remove.ts';
+import { rename } from './commands/rename.ts';
+
+export const COMMANDS: readonly Command[] = [learn, classify, add, remove, rename, info, merge];

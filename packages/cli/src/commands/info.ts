@@ -1,0 +1,70 @@
+/** `imprint info`: what a saved classifier knows, and which head would answer. */
+
+import { stat } from 'node:fs/promises';
+import { SNAPSHOT_VERSION } from '@imprint/core';
+import { openClassifier } from '@imprint/node';
+import type { Command } from '../command.ts';
+import { counted, displayText, displayWidth, fileSize, pad, percent } from '../display-text.ts';
+import { paintFor } from '../paint.ts';
+
+export const info: Command = {
+  name: 'info',
+  summary: 'list the classes of a classifier, its backbone and its head',
+  usage: ['info FILE [--json]'],
+  options: { json: { help: 'print one JSON object instead of text' } },
+  examples: [['imprint info pets.imprint', 'classes, counts, backbone, leave-one-out accuracy']],
+  async run(args, { output, signal }) {
+    const [file] = args.exactly('FILE');
+    await using classifier = await openClassifier(file, { backbone: null });
+    const { size: sizeBytes } = await stat(file);
+    const { identity } = classifier.backbone;
+    const report = classifier.classes.length > 0 ? await classifier.report({ signal }) : null;
+    const hash = classifier.hash();
+
+    if (args.has('json')) {
+      await output.json({
+        file,
+        sizeBytes,
+        formatVersion: SNAPSHOT_VERSION,
+        hash,
+        backbone: identity,
+        options: { head: classifier.head, unknownBelow: classifier.unknownBelow },
+        examples: classifier.numExamples,
+        classes: classifier.classes,
+        head: report,
+      });
+      return 0;
+    }
+    const paint = paintFor(output);
+    const rows: [string, string][] = [
+      ['File', `${displayText(file)}, ${fileSize(sizeBytes)}, format ${SNAPSHOT_VERSION}`],
+      ['Hash', hash],
+      ['Backbone', `${displayText(identity.name)}, ${counted(identity.taps.length, 'tap')} of ${identity.dim}`],
+      ['', `sha256 ${identity.sha256}`],
+      [
+        'Unknown',
+        classifier.unknownBelow === 0 ? 'never said' : `said when novelty is below ${classifier.unknownBelow}`,
+      ],
+    ];
+    if (report !== null) {
+      const parameters = Object.entries(report.parameters).map(([name, value]) => `${name} ${shown(value)}`);
+      rows.push(['Head', [displayText(report.head), ...parameters].join(', ')], ['', displayText(report.reason)]);
+      if (report.leaveOneOutAccuracy !== undefined) {
+        rows.push(['Accuracy', `${percent(report.leaveOneOutAccuracy).trim()} by leave-one-out on its own examples`]);
+      }
+    }
+    rows.push(['Classes', `${classifier.classes.length}, with ${counted(classifier.numExamples, 'example')}`]);
+    for (const [name, text] of rows) await output.line(`${paint('bold', pad(name, 8))}  ${text}`);
+    const labels = classifier.classes.map(({ label }) => displayText(label));
+    const width = Math.max(0, ...labels.map(displayWidth));
+    const digits = Math.max(0, ...classifier.classes.map(({ count }) => String(count).length));
+    for (const [i, { count }] of classifier.classes.entries()) {
+      await output.line(`          ${pad(labels[i], width)}  ${pad(String(count), digits, 'left')}`);
+    }
+    return 0;
+  },
+};
+
+function shown(value: number | string): string {
+  return typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(3) : displayText(String(value));
+}

@@ -1,0 +1,103 @@
+/** `imprint learn`: a folder of photos becomes a classifier in a file. */
+
+import { createClassifier, listClassFolders, saveClassifier } from '@imprint/node';
+import { backboneOptions, DEVICE_OPTION } from '../backbone-options.ts';
+import { UsageError, type Command } from '../command.ts';
+import { counted, displayText, displayWidth, fileSize, pad } from '../display-text.ts';
+import { learnClasses, type ClassFiles, type Learned } from '../learn-classes.ts';
+import { leftOutJson, reportLeftOut } from '../left-out.ts';
+import { nameIgnored } from '../name-ignored.ts';
+import { duration, Progress } from '../progress.ts';
+import { requireReplaceable } from '../replaceable-file.ts';
+import { HEAD_OPTIONS, headOptions } from '../head-options.ts';
+
+export const learn: Command = {
+  name: 'learn',
+  summary: 'learn a classifier from a folder of photos',
+  usage: ['learn DIR --out FILE [--backbone NAME|DIR] [--device DEVICE] [--json]'],
+  details: [
+    'DIR holds one folder for each class: DIR/cat/1.jpg, DIR/dog/1.jpg. The folder name is the label.',
+    'Five photos a class are a start, twenty are good. One class is enough: it then answers "is it this or not".',
+    'FILE is replaced if it is an Imprint classifier; any other file is left alone.',
+  ],
+  options: {
+    out: { value: 'FILE', help: 'where the classifier is saved (needed)' },
+    backbone: {
+      value: 'NAME|DIR',
+      help: 'what sees the photos; default: the embedded imprint-tiny (see imprint models list)',
+    },
+    device: DEVICE_OPTION,
+    ...HEAD_OPTIONS,
+    json: { help: 'print one JSON object instead of text' },
+  },
+  examples: [
+    ['imprint learn photos --out pets.imprint', 'learn every folder in photos'],
+    ['imprint learn photos --out pets.imprint --backbone dinov2-small', 'with a larger backbone'],
+  ],
+  async run(args, { output, notices, signal }) {
+    const [folder] = args.exactly('DIR');
+    const out = args.text('out');
+    if (out === undefined)
+      throw new UsageError('Expected --out FILE, which says where the classifier is saved, got none.');
+    await requireReplaceable(out);
+    const { images, labels, ignored } = await listClassFolders(folder);
+    const classes: ClassFiles[] = labels.map((label) => ({
+      label,
+      files: images.filter((image) => image.label === label).map(({ path }) => path),
+    }));
+    const empty = classes.filter(({ files }) => files.length === 0);
+
+    const startMs = performance.now();
+    await using classifier = await createClassifier({ ...backboneOptions(args), ...headOptions(args), signal });
+    const progress = new Progress(notices, 'learning', images.length);
+    let learned: Learned;
+    try {
+      learned = await learnClasses(
+        classifier,
+        classes.filter(({ files }) => files.length > 0),
+        progress,
+        signal,
+      );
+    } finally {
+      await progress.end();
+    }
+    signal.throwIfAborted();
+    await saveClassifier(classifier, out);
+    const seconds = (performance.now() - startMs) / 1000;
+    const sizeBytes = classifier.snapshot().length;
+    const { identity, device } = classifier.backbone;
+
+    if (args.has('json')) {
+      await output.json({
+        file: out,
+        sizeBytes,
+        hash: classifier.hash(),
+        backbone: identity.name,
+        device,
+        classes: learned.classes,
+        examples: classifier.numExamples,
+        leftOut: leftOutJson(learned.leftOut),
+        seconds,
+      });
+    } else {
+      const width = Math.max(...learned.classes.map(({ label }) => displayWidth(displayText(label))));
+      for (const { label, added, duplicates } of learned.classes) {
+        const again = duplicates > 0 ? `, ${counted(duplicates, 'duplicate')} not counted` : '';
+        await output.line(`  ${pad(displayText(label), width)}  ${counted(added, 'example')}${again}`);
+      }
+      await output.line(
+        `Learned ${counted(learned.classes.length, 'class')} from ${counted(classifier.numExamples, 'image')} in ${duration(seconds)} (${displayText(identity.name)} on ${device.split(' ')[0]}).`,
+      );
+      await output.line(`Saved ${displayText(out)}, ${fileSize(sizeBytes)}.`);
+      if (learned.classes.length === 1) {
+        await output.line(
+          'A classifier of one class answers whether a photo shows it or not. Learn a second one to tell apart.',
+        );
+      }
+    }
+    await nameIgnored(ignored, notices);
+    for (const { label } of empty)
+      await notices.line(`imprint: the folder of class ${displayText(label)} holds no pictures.`);
+    return reportLeftOut(learned.leftOut, notices);
+  },
+};

@@ -1,0 +1,47 @@
+/** `imprint merge`: several classifiers become one, equal to having learned all their photos in one place. */
+
+import { ImprintError } from '@imprint/core';
+import { openClassifier, saveClassifier } from '@imprint/node';
+import { UsageError, type Command } from '../command.ts';
+import { counted, displayText } from '../display-text.ts';
+import { requireReplaceable } from '../replaceable-file.ts';
+
+export const merge: Command = {
+  name: 'merge',
+  summary: 'join classifiers, as if all had been learned in one place',
+  usage: ['merge OUT FILE FILE... [--json]'],
+  details: [
+    'The files must come from one backbone. Classes of the same label are joined; the order of the files does not matter,',
+    'but for the options (head, unknown-below), which are those of the first. OUT may be one of the files.',
+  ],
+  options: { json: { help: 'print one JSON object instead of text' } },
+  examples: [['imprint merge all.imprint phone.imprint laptop.imprint', 'what two devices learned']],
+  async run(args, { output, signal }) {
+    const [out, first, ...others] = args.exactly('OUT', 'FILE', 'FILE...');
+    if (others.length === 0) throw new UsageError('Expected at least two files to merge, got one.');
+    await requireReplaceable(out);
+    await using merged = await openClassifier(first, { backbone: null });
+    for (const file of others) {
+      await using other = await openClassifier(file, { backbone: null });
+      try {
+        merged.merge(other);
+      } catch (cause) {
+        if (!(cause instanceof ImprintError && cause.code === 'BACKBONE_MISMATCH')) throw cause;
+        const [a, b] = [merged, other].map(
+          ({ backbone: { identity } }) => `${identity.name} ${identity.sha256.slice(0, 12)}`,
+        );
+        throw new ImprintError(
+          'BACKBONE_MISMATCH',
+          `Expected files from one backbone, got ${first} (${a}) and ${file} (${b}). Learn one of them again with the other's backbone.`,
+          { cause },
+        );
+      }
+    }
+    signal.throwIfAborted();
+    await saveClassifier(merged, out);
+    const [classes, examples] = [merged.classes.length, merged.numExamples];
+    if (args.has('json')) await output.json({ file: out, classes, examples, hash: merged.hash() });
+    else await output.line(`Saved ${displayText(out)}: ${counted(classes, 'class')}, ${counted(examples, 'example')}.`);
+    return 0;
+  },
+};

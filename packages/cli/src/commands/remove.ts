@@ -1,0 +1,28 @@
+/** `imprint remove`: forgets a class, exactly as if it had never been added. */
+
+import { updateClassifier } from '@imprint/node';
+import type { Command } from '../command.ts';
+import { counted, displayText } from '../display-text.ts';
+
+export const remove: Command = {
+  name: 'remove',
+  summary: 'forget a class, as if it had never been added',
+  usage: ['remove FILE CLASS [--json]'],
+  options: { json: { help: 'print one JSON object instead of text' } },
+  examples: [['imprint remove pets.imprint owl', 'the other classes stay exactly as they are']],
+  async run(args, { output }) {
+    const [file, label] = args.exactly('FILE', 'CLASS');
+    const { removed, numClasses } = await updateClassifier(file, { backbone: null }, (classifier) => {
+      const count = classifier.examples(label).length;
+      classifier.removeClass(label);
+      return { removed: count, numClasses: classifier.classes.length };
+    });
+    if (args.has('json')) await output.json({ file, label: label.normalize('NFC'), removed, classes: numClasses });
+    else {
+      await output.line(
+        `${displayText(label)}: removed with its ${counted(removed, 'example')} (${counted(numClasses, 'class')} left).`,
+      );
+    }
+    return 0;
+  },
+};

@@ -1,0 +1,66 @@
+/** The door for Node: a classifier of pictures with its backbone, its matrix engine and a free event loop. */
+
+import { Classifier, type ClassifierOptions, type Gemm } from '@imprint/core';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ImageInput } from './image-input.ts';
+import { loadBackbone, type LoadBackboneOptions, type NodeBackbone } from './load-backbone.ts';
+import { createOrtGemm } from './ort-gemm.ts';
+
+/** Options of the classifier itself; Node brings the matrix engine and the event loop's turns. */
+export type NodeClassifierOptions = Pick<ClassifierOptions, 'head' | 'unknownBelow' | 'gemm'>;
+
+export interface CreateClassifierOptions extends NodeClassifierOptions, LoadBackboneOptions {
+  /**
+   * What sees the pictures: a name or path as for `loadBackbone`, or a backbone that is loaded already. A classifier
+   * disposes the backbone that it loaded by name; one passed in can serve several classifiers and stays its owner's.
+   * Default: the embedded backbone.
+   */
+  readonly backbone?: string | NodeBackbone;
+}
+
+let sharedGemm: Promise<Gemm> | undefined;
+
+/** One matrix engine for the process: its sessions are small, on the CPU, and keep no process alive. */
+function processGemm(): Promise<Gemm> {
+  sharedGemm ??= createOrtGemm().catch((error: unknown) => {
+    sharedGemm = undefined;
+    throw error;
+  });
+  return sharedGemm;
+}
+
+/** What core takes from Node. Options that are absent stay absent, so that those saved in a file hold. */
+export async function coreOptions(options: NodeClassifierOptions, ownsBackbone: boolean): Promise<ClassifierOptions> {
+  return {
+    ...(options.head === undefined ? {} : { head: options.head }),
+    ...(options.unknownBelow === undefined ? {} : { unknownBelow: options.unknownBelow }),
+    gemm: options.gemm ?? (await processGemm()),
+    yieldToHost: () => nextTurn(),
+    ownsBackbone,
+  };
+}
+
+/**
+ * A new classifier that knows no class yet.
+ *
+ *     await using classifier = await createClassifier();
+ *     await classifier.addClass('cat', ['cat1.jpg', 'cat2.jpg', 'cat3.jpg']);
+ *     await classifier.addClass('dog', ['dog1.jpg', 'dog2.jpg', 'dog3.jpg']);
+ *     const { label, confidence } = await classifier.classify('who-is-this.jpg');
+ *
+ * @throws INVALID_ARGUMENT for an unknown head or device; what `loadBackbone` throws
+ */
+export async function createClassifier<Label extends string = string>(
+  options: CreateClassifierOptions = {},
+): Promise<Classifier<ImageInput, Label>> {
+  const { backbone: wanted, ...rest } = options;
+  const owns = wanted === undefined || typeof wanted === 'string';
+  const core = await coreOptions(rest, owns);
+  const backbone = owns ? await loadBackbone(wanted, rest) : wanted;
+  try {
+    return new Classifier<ImageInput, Label>(backbone, core);
+  } catch (error) {
+    if (owns) await backbone.dispose();
+    throw error;
+  }
+}

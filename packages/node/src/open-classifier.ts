@@ -1,0 +1,128 @@
+/** The door to a saved classifier: open it, save it, or change its file without losing another process's change. */
+
+import { Classifier, decodeSnapshot, ImprintError } from '@imprint/core';
+import type { Backbone, BackboneIdentity, Store } from '@imprint/core';
+import { coreOptions, type NodeClassifierOptions } from './create-classifier.ts';
+import { fileStore } from './file-store.ts';
+import type { ImageInput } from './image-input.ts';
+import { loadBackbone, type LoadBackboneOptions, type NodeBackbone } from './load-backbone.ts';
+
+export interface OpenClassifierOptions extends NodeClassifierOptions, LoadBackboneOptions {
+  /**
+   * As for `createClassifier`; default the backbone that the file names. `null` opens the file without one: classes can be
+   * listed, removed, renamed and merged, and the head reports, but no picture can be learned or classified.
+   */
+  readonly backbone?: string | NodeBackbone | null;
+}
+
+/** A name that a file may ask for. Paths are the caller's to give, never a file's. */
+const PLAIN_NAME = /^[\w][\w.-]*$/;
+
+/**
+ * The classifier saved at `path`. Options given here win over the saved ones.
+ *
+ *     await using classifier = await openClassifier('pets.imprint');
+ *     const { label, confidence } = await classifier.classify('who-is-this.jpg');
+ *
+ * @throws FILE_UNREADABLE where there is none, SNAPSHOT_INVALID, SNAPSHOT_VERSION, BACKBONE_MISMATCH, BACKBONE_NOT_FOUND
+ *   where the named backbone is not here; what `loadBackbone` throws
+ */
+export async function openClassifier<Label extends string = string>(
+  path: string,
+  options: OpenClassifierOptions = {},
+): Promise<Classifier<ImageInput, Label>> {
+  return restore(fileStore(path), options);
+}
+
+/** Saves a classifier at `path`: a crash leaves the old file or the new one. @throws FILE_UNWRITABLE, FILE_BUSY */
+export async function saveClassifier<Label extends string>(
+  classifier: Classifier<ImageInput, Label>,
+  path: string,
+): Promise<void> {
+  const store = fileStore(path);
+  await store.exclusively(() => classifier.save(store));
+}
+
+/**
+ * Opens the file, changes the classifier and saves it, while no other process writes that file: of two that add to one
+ * file at once, neither loses what the other added. Where `change` throws, the file stays as it was.
+ *
+ *     await updateClassifier('pets.imprint', {}, (classifier) => classifier.addClass('owl', owlPhotos));
+ *
+ * @param change gets the classifier, which is disposed afterwards; what it returns is returned
+ * @throws FILE_BUSY where another process keeps the file too long; what `openClassifier` throws
+ */
+export async function updateClassifier<Result, Label extends string = string>(
+  path: string,
+  options: OpenClassifierOptions,
+  change: (classifier: Classifier<ImageInput, Label>) => Result | Promise<Result>,
+): Promise<Result> {
+  const store = fileStore(path);
+  return store.exclusively(async () => {
+    await using classifier = await restore<Label>(store, options);
+    const result = await change(classifier);
+    await classifier.save(store);
+    return result;
+  });
+}
+
+async function restore<Label extends string>(
+  store: Store,
+  options: OpenClassifierOptions,
+): Promise<Classifier<ImageInput, Label>> {
+  const bytes = await store.read();
+  if (bytes === undefined) {
+    throw new ImprintError(
+      'FILE_UNREADABLE',
+      `Expected a classifier at ${store.location}, found no file. Check the path, or learn one first.`,
+    );
+  }
+  const { backbone: wanted, ...rest } = options;
+  const owns = wanted === undefined || typeof wanted === 'string';
+  const core = await coreOptions(rest, owns);
+  const backbone: Backbone<ImageInput> = owns
+    ? await loadFor(decodeSnapshot(bytes).identity, wanted, store.location, rest)
+    : (wanted ?? absentBackbone(decodeSnapshot(bytes).identity));
+  try {
+    return Classifier.restore<ImageInput, Label>(bytes, backbone, core);
+  } catch (error) {
+    if (owns) await backbone.dispose();
+    throw error;
+  }
+}
+
+async function loadFor(
+  identity: BackboneIdentity,
+  wanted: string | undefined,
+  location: string,
+  options: LoadBackboneOptions,
+): Promise<NodeBackbone> {
+  if (wanted !== undefined) return loadBackbone(wanted, options);
+  const missing = (cause?: unknown) =>
+    new ImprintError(
+      'BACKBONE_NOT_FOUND',
+      `Expected the backbone ${JSON.stringify(identity.name)} that ${location} was learned with, found none of that name. Give its folder or file as the backbone.`,
+      { cause },
+    );
+  if (!PLAIN_NAME.test(identity.name)) throw missing();
+  try {
+    return await loadBackbone(identity.name, options);
+  } catch (error) {
+    throw error instanceof ImprintError && error.code === 'BACKBONE_NOT_FOUND' ? missing(error) : error;
+  }
+}
+
+/** Stands for a backbone that is not loaded: it has the file's identity and embeds nothing. */
+function absentBackbone(identity: BackboneIdentity): Backbone<ImageInput> {
+  return {
+    identity,
+    device: 'none (opened without a backbone)',
+    embed() {
+      throw new ImprintError(
+        'UNSUPPORTED',
+        `Expected the backbone ${JSON.stringify(identity.name)} to look at pictures, got a classifier opened without one. Open it with its backbone.`,
+      );
+    },
+    dispose: () => Promise.resolve(),
+  };
+}
