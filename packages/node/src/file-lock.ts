@@ -58,7 +58,8 @@ async function readOwner(path: string): Promise<Owner | 'none' | 'unreadable'> {
 
 /** Puts a complete file at `path` in one step; false where there is one already. */
 async function createWhole(path: string, text: string): Promise<boolean> {
-  const draft = `${path}.${randomBytes(6).toString('hex')}`;
+  // Named like a store's drafts, which clears them away should this process be killed here.
+  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     await writeFile(draft, text, { flag: 'wx' });
     await link(draft, path);

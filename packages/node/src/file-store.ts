@@ -144,12 +144,12 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Clears away what processes that were killed while writing `name` have left. */
+/** Clears away what processes that were killed while writing or locking `name` have left. */
 async function removeDeadDrafts(folder: string, name: string): Promise<void> {
   const prefix = `.${name}.`;
   for (const entry of await readdir(folder)) {
     if (!entry.startsWith(prefix)) continue;
-    const match = /^(\d+)\.[0-9a-f]{8}\.tmp$/.exec(entry.slice(prefix.length));
+    const match = /^(?:lock\.(?:[0-9a-f]+\.takeover\.)?)?(\d+)\.[0-9a-f]{8}\.tmp$/.exec(entry.slice(prefix.length));
     if (match === null || Number(match[1]) === process.pid) continue;
     try {
       process.kill(Number(match[1]), 0);

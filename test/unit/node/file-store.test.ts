@@ -1,0 +1,140 @@
+/** The file store on a real file system: whole writes, permissions, refusals, nothing left behind. */
+
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { fileStore } from '../../../packages/node/src/file-store.ts';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'imprint-store-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const bytes = (...values: number[]) => Uint8Array.from(values);
+
+it('reads undefined where nothing is stored, then what was written last, and leaves no other file', async () => {
+  const store = fileStore(join(folder, 'a.imprint'));
+  expect(await store.read()).toBeUndefined();
+  await store.write(bytes(1, 2, 3));
+  await store.write(bytes(4));
+  expect([...(await store.read())!]).toEqual([4]);
+  expect(await readdir(folder)).toEqual(['a.imprint']);
+});
+
+it('keeps the permissions of the file it replaces', async () => {
+  const path = join(folder, 'a.imprint');
+  await writeFile(path, 'old');
+  await chmod(path, 0o640);
+  await fileStore(path).write(bytes(1));
+  expect((await stat(path)).mode & 0o777).toBe(0o640);
+});
+
+it('writes through a symbolic link and leaves the link in place', async () => {
+  await mkdir(join(folder, 'real'));
+  await writeFile(join(folder, 'real', 'a'), 'old');
+  await symlink(join('real', 'a'), join(folder, 'link'));
+  await fileStore(join(folder, 'link')).write(bytes(7));
+  expect(await readlink(join(folder, 'link'))).toBe(join('real', 'a'));
+  expect([...(await readFile(join(folder, 'real', 'a')))]).toEqual([7]);
+});
+
+it('refuses a folder to read and to write, with the reason', async () => {
+  const store = fileStore(folder);
+  await expect(store.read()).rejects.toMatchObject({
+    code: 'FILE_UNREADABLE',
+    message: expect.stringContaining('a folder'),
+  });
+  await expect(store.write(bytes(1))).rejects.toMatchObject({
+    code: 'FILE_UNWRITABLE',
+    message: expect.stringContaining('a folder'),
+  });
+  await expect(store.exclusively(async () => 1)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
+});
+
+it('refuses a place in a folder that does not exist, or below a file', async () => {
+  await writeFile(join(folder, 'file'), '');
+  for (const path of [join(folder, 'no', 'a'), join(folder, 'file', 'a')]) {
+    await expect(fileStore(path).write(bytes(1))).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
+    await expect(fileStore(path).exclusively(async () => 1)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
+  }
+  expect(await readdir(folder)).toEqual(['file']);
+});
+
+it('refuses a device', async () => {
+  await expect(fileStore('/dev/null').write(bytes(1))).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
+});
+
+it.skipIf(process.getuid?.() === 0)(
+  'refuses a write-protected file (skipped as root, who may write anything)',
+  async () => {
+    const path = join(folder, 'a');
+    await writeFile(path, 'old', { mode: 0o444 });
+    await expect(fileStore(path).write(bytes(1))).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
+    expect(await readFile(path, 'utf8')).toBe('old');
+  },
+);
+
+it('clears away the draft of a process that was killed, and nobody else’s', async () => {
+  await writeFile(join(folder, '.a.999999999.0123abcd.tmp'), 'dead');
+  await writeFile(join(folder, `.a.${process.ppid}.0123abcd.tmp`), 'alive');
+  await writeFile(join(folder, '.b.999999999.0123abcd.tmp'), 'of another file');
+  await fileStore(join(folder, 'a')).write(bytes(1));
+  expect((await readdir(folder)).sort()).toEqual(
+    [`.a.${process.ppid}.0123abcd.tmp`, '.b.999999999.0123abcd.tmp', 'a'].sort(),
+  );
+});
+
+it('lets one action at a time in, also within one process, and gives back its result or its error', async () => {
+  const path = join(folder, 'a');
+  let inside = 0;
+  const results = await Promise.all(
+    Array.from({ length: 8 }, (_, i) =>
+      fileStore(path).exclusively(async () => {
+        expect(++inside).toBe(1);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        inside--;
+        return i;
+      }),
+    ),
+  );
+  expect(results).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  await expect(fileStore(path).exclusively(() => Promise.reject(new Error('mine')))).rejects.toThrow('mine');
+  expect(await readdir(folder)).toEqual([]);
+});
+
+it('fails with FILE_BUSY and the owner’s process id where the lock is kept too long', async () => {
+  const path = join(folder, 'a');
+  await fileStore(path).exclusively(async () => {
+    const busy = fileStore(path, { timeoutMs: 100 }).exclusively(async () => 1);
+    await expect(busy).rejects.toMatchObject({
+      code: 'FILE_BUSY',
+      message: expect.stringContaining(String(process.pid)),
+    });
+  });
+});
+
+it('takes over the lock of a dead process, and of a dead one whose id has come back', async () => {
+  const path = join(folder, 'a');
+  const lock = join(folder, '.a.lock');
+  const { hostname } = await import('node:os');
+  const owners = [{ pid: 999999999, startedAt: '1', host: hostname(), token: 'aa' }];
+  if (process.platform === 'linux') owners.push({ pid: process.pid, startedAt: '1', host: hostname(), token: 'bb' });
+  for (const owner of owners) {
+    await writeFile(lock, JSON.stringify(owner));
+    expect(await fileStore(path, { timeoutMs: 2000 }).exclusively(async () => 'in')).toBe('in');
+    expect(await readdir(folder)).toEqual([]);
+  }
+});
+
+it('never judges a lock from another machine', async () => {
+  const owner = { pid: 999999999, startedAt: '1', host: 'elsewhere.invalid', token: 'aa' };
+  await writeFile(join(folder, '.a.lock'), JSON.stringify(owner));
+  const entering = fileStore(join(folder, 'a'), { timeoutMs: 100 }).exclusively(async () => 1);
+  await expect(entering).rejects.toMatchObject({
+    code: 'FILE_BUSY',
+    message: expect.stringContaining('elsewhere.invalid'),
+  });
+});
