@@ -70,13 +70,15 @@ async function restore<Label extends string>(
   store: Store,
   options: OpenClassifierOptions,
 ): Promise<Classifier<ImageInput, Label>> {
-  const bytes = await store.read();
-  if (bytes === undefined) {
+  const read = await store.read();
+  if (read === undefined) {
     throw new ImprintError(
       'FILE_UNREADABLE',
       `Expected a classifier at ${store.location}, found no file. Check the path, or learn one first.`,
     );
   }
+  // A plain Uint8Array: a Buffer's slice() is a view, where core counts on a copy.
+  const bytes = new Uint8Array(read.buffer, read.byteOffset, read.byteLength);
   const { backbone: wanted, ...rest } = options;
   const owns = wanted === undefined || typeof wanted === 'string';
   const core = await coreOptions(rest, owns);
@@ -101,7 +103,7 @@ async function loadFor(
   const missing = (cause?: unknown) =>
     new ImprintError(
       'BACKBONE_NOT_FOUND',
-      `Expected the backbone ${JSON.stringify(identity.name)} that ${location} was learned with, found none of that name. Give its folder or file as the backbone.`,
+      `Expected the backbone ${JSON.stringify(identity.name)} that ${location} was learned with, found none of that name. Give its folder or file (on the command line: --backbone).`,
       { cause },
     );
   if (!PLAIN_NAME.test(identity.name)) throw missing();
