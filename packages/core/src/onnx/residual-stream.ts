@@ -24,7 +24,7 @@ const ATTENTION = new Set(['Softmax', 'Attention', 'MultiHeadAttention', 'GroupQ
 const SIZE_ONLY = new Set(['Shape', 'Size']);
 
 /** Visits of nodes that the search may spend; real models take less than ten a node. */
-const VISITS_PER_NODE = 200;
+const VISITS_PER_NODE = 50;
 
 interface Step {
   readonly previous: string;

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { constants, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ImprintError } from '@imprint/core';
@@ -77,7 +77,8 @@ class PartFile {
         // No record, or half of one: then the part is of no use either.
       }
       const isOurs = record.sha256 === target.sha256;
-      const handle = await open(path, isOurs ? 'a+' : 'w+');
+      const handle = await open(path, constants.O_RDWR | constants.O_CREAT);
+      if (!isOurs) await handle.truncate(0);
       const hash = createHash('sha256');
       let length = 0;
       const chunk = Buffer.alloc(2 ** 20);
@@ -115,7 +116,10 @@ class PartFile {
 
   async append(chunk: Buffer): Promise<void> {
     try {
-      await this.#handle.writeFile(chunk);
+      // By position: after a restart the handle's own would still be where the old content ended.
+      for (let done = 0; done < chunk.length;) {
+        done += (await this.#handle.write(chunk, done, chunk.length - done, this.length + done)).bytesWritten;
+      }
     } catch (cause) {
       throw diskError(this.path, cause);
     }
@@ -242,7 +246,8 @@ async function receive(
       throw new TransientError(`the connection's end after ${part.length} of ${limit} bytes`);
     report({ receivedBytes: part.length, totalBytes: part.length }, true);
   } catch (error) {
-    body.destroy();
+    // Destroyed in the middle, undici's body emits the abort as an error of its own.
+    body.on('error', () => undefined).destroy();
     if (error instanceof ImprintError || error instanceof TransientError || signal?.aborted) throw error;
     throw new TransientError(error instanceof Error ? error.message : String(error), undefined, { cause: error });
   }
