@@ -25,7 +25,7 @@ function tooLarge(what: string, width: number, height: number, maxPixels: number
   const megapixels = (pixels: number) => (pixels / 1e6).toFixed(pixels < 1e7 ? 1 : 0);
   return new ImprintError(
     'IMAGE_TOO_LARGE',
-    `Expected at most ${megapixels(maxPixels)} megapixels for ${what}, got ${width} x ${height} (${megapixels(width * height)}). Make it smaller, or raise maxPixels.`,
+    `Expected at most ${megapixels(maxPixels)} megapixels for ${what}, got ${width} x ${height} (${megapixels(width * height)} megapixels). Make it smaller, or raise maxPixels.`,
   );
 }
 

@@ -56,8 +56,8 @@ function checkPicture(rgb: Uint8Array, width: number, height: number, preprocess
  *
  * The resize is Pillow's with `reducing_gap=2` (boxes averaged first where the reduction is 4 or more, then bicubic a = -0.5 or
  * bilinear, widened when shrinking; rows first, rounded to bytes in between), of which only the crop is computed. Weights have
- * 17 fractional bits instead of Pillow's 22: bytes differ by at most 1, fewer than 1 in 100 of them. All sums are integers,
- * so no engine can differ from another.
+ * 17 fractional bits instead of Pillow's 22, and boxes are rounded exactly: bytes differ by at most 1 (measured: 0 to 2.3 % of
+ * them, 0 to 10 % after boxes). All sums are integers, so no engine can differ from another.
  * @param rgb Uint8Array, height x width x 3, row-major
  * @returns Uint8ClampedArray, size x size x 3, row-major; the caller owns it
  * @throws INVALID_ARGUMENT for sides below 1, or another number of bytes

@@ -14,7 +14,8 @@ const MAX_LANE_ROWS = 257;
 /**
  * Averages boxes of `factorX` x `factorY` pixels, rounded to nearest; boxes that the picture's edge cuts average what is there.
  *
- * Source: Pillow's `Image.reduce` (Reduce.c), whose bytes these are: `((sum + n / 2) * (2^24 / n)) >> 24`, n pixels a box.
+ * Source: Pillow's `Image.reduce` (Reduce.c), except that `floor((sum + floor(n / 2)) / n)`, n pixels a box, is exact here:
+ * Pillow multiplies by a truncated 2^24 / n and may come out one lower.
  * Rows of a box are added four bytes at a time, in the 16-bit lanes of two 32-bit integers.
  * @param rgb Uint8Array, height x width x 3, row-major
  * @param box the part of the *result* that is wanted, in result pixels
@@ -98,9 +99,8 @@ function averageRow(
     }
     const pixels = (last - first) * rows;
     const half = Math.floor(pixels / 2);
-    const multiplier = Math.floor(2 ** 24 / pixels);
-    out[o] = ((red + half) * multiplier) / 2 ** 24;
-    out[o + 1] = ((green + half) * multiplier) / 2 ** 24;
-    out[o + 2] = ((blue + half) * multiplier) / 2 ** 24;
+    out[o] = (red + half) / pixels;
+    out[o + 1] = (green + half) / pixels;
+    out[o + 2] = (blue + half) / pixels;
   }
 }
