@@ -45,7 +45,9 @@ async function classifyAll(classifier, inputs) {
 }
 
 const things = { ...LEARNED, ...ADDED };
-console.log(`Rendering ${Object.keys(things).length * (EXAMPLES + HELD_OUT) + HELD_OUT} pictures (seeded, made by scripts/demo, nothing is downloaded) ...`);
+console.log(
+  `Rendering ${Object.keys(things).length * (EXAMPLES + HELD_OUT) + HELD_OUT} pictures (seeded, made by scripts/demo, nothing is downloaded) ...`,
+);
 const examples = new Map();
 const heldOut = new Map();
 for (const [name, shape] of Object.entries(things)) {
@@ -56,7 +58,9 @@ const [[strangerName, strangerShape]] = Object.entries(STRANGER);
 const strangers = await pictures(strangerName, strangerShape, 0, HELD_OUT);
 
 const [classifier, loadMs] = await timed(() => createClassifier());
-console.log(`\nBackbone ${classifier.backbone.identity.name} on ${classifier.backbone.device}, ready in ${Math.round(loadMs)} ms.`);
+console.log(
+  `\nBackbone ${classifier.backbone.identity.name} on ${classifier.backbone.device}, ready in ${Math.round(loadMs)} ms.`,
+);
 
 let learnMs = 0;
 for (const name of Object.keys(LEARNED)) {
@@ -67,8 +71,12 @@ await classifyAll(classifier, heldOut.get('car'));
 const [name] = Object.keys(ADDED);
 const [, addMs] = await timed(() => classifier.addClass(name, examples.get(name)));
 const [, solveMs] = await timed(() => classifier.classify(heldOut.get(name)[0]));
-console.log(`Learned ${Object.keys(LEARNED).length} classes from ${EXAMPLES} pictures each in ${Math.round(learnMs)} ms;`);
-console.log(`added ${name} in ${Math.round(addMs)} ms (nothing retrained, nothing forgotten), first answer after ${Math.round(solveMs)} ms.\n`);
+console.log(
+  `Learned ${Object.keys(LEARNED).length} classes from ${EXAMPLES} pictures each in ${Math.round(learnMs)} ms;`,
+);
+console.log(
+  `added ${name} in ${Math.round(addMs)} ms (nothing retrained, nothing forgotten), first answer after ${Math.round(solveMs)} ms.\n`,
+);
 
 const rows = [['held-out pictures of', 'right', 'called unknown', 'mean confidence']];
 let right = 0;
@@ -86,8 +94,12 @@ const answers = await classifyAll(classifier, strangers);
 const told = answers.filter(({ known }) => !known).length;
 rows.push([`${strangerName} (never learned)`, '-', `${told} of ${strangers.length}`, '-']);
 console.log(table(rows));
-console.log(`\n${right} of ${total} right (${percent(right / total)}); ${told} of ${strangers.length} strangers called unknown.`);
-console.log(`The file would have ${Math.ceil(classifier.snapshot().length / 1024)} KB. ${(await classifier.report()).reason}`);
+console.log(
+  `\n${right} of ${total} right (${percent(right / total)}); ${told} of ${strangers.length} strangers called unknown.`,
+);
+console.log(
+  `The file would have ${Math.ceil(classifier.snapshot().length / 1024)} KB. ${(await classifier.report()).reason}`,
+);
 console.log('\nThe pictures above are rendered. On your own, in a folder with one folder a class:');
 console.log('  npx imprint learn photos/ --out photos.imprint && npx imprint classify photos.imprint new.jpg');
 await classifier.dispose();

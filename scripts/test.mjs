@@ -26,7 +26,13 @@ const failedChecks = checks.filter(([name, args]) => !run(name, args)).map(([nam
 
 const folder = mkdtempSync(path.join(tmpdir(), 'imprint-test-'));
 const report = path.join(folder, 'report.json');
-const passedVitest = run('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile=${report}`, ...process.argv.slice(2)]);
+const passedVitest = run('vitest', [
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile=${report}`,
+  ...process.argv.slice(2),
+]);
 let counts = { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0, numTodoTests: 0 };
 try {
   counts = JSON.parse(readFileSync(report, 'utf8'));

@@ -108,7 +108,10 @@ describe('the house', () => {
       const done = new Set<string>();
       const visit = (file: string, trail: readonly string[]): void => {
         const again = trail.indexOf(file);
-        if (again >= 0) throw new Error(`import cycle: ${[...trail.slice(again), file].map((item) => path.relative(root, item)).join(' -> ')}`);
+        if (again >= 0)
+          throw new Error(
+            `import cycle: ${[...trail.slice(again), file].map((item) => path.relative(root, item)).join(' -> ')}`,
+          );
         if (done.has(file)) return;
         for (const next of edges.get(file) ?? []) visit(next, [...trail, file]);
         done.add(file);

@@ -74,7 +74,10 @@ export async function renderPicture(shape, seed) {
   const sun = normalise([between(-1, 1), between(0.5, 1.1), between(0.1, 1)]);
   const [warmth, ambient] = [between(-0.08, 0.12), between(0.3, 0.5)];
   const grounds = [0, 1, 2].map(() => between(0.3, 0.75));
-  const [skyLow, skyHigh] = [[0, 1, 2].map(() => between(0.6, 0.95)), [0, 1, 2].map((i) => between(0.3, 0.6) + i * 0.12)];
+  const [skyLow, skyHigh] = [
+    [0, 1, 2].map(() => between(0.6, 0.95)),
+    [0, 1, 2].map((i) => between(0.3, 0.6) + i * 0.12),
+  ];
   const tile = between(0.3, 1.2);
 
   const ground = (x, z) => {
@@ -113,5 +116,7 @@ export async function renderPicture(shape, seed) {
       });
     }
   }
-  return sharp(pixels, { raw: { width: SIZE, height: SIZE, channels: 3 } }).jpeg({ quality: 92 }).toBuffer();
+  return sharp(pixels, { raw: { width: SIZE, height: SIZE, channels: 3 } })
+    .jpeg({ quality: 92 })
+    .toBuffer();
 }

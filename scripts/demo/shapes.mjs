@@ -138,7 +138,11 @@ function snowman(random) {
   const r = vary(random, 0.44, 0.52);
   return (x, y, z) => {
     const top = r * 2.95;
-    const snow = Math.min(sphere(x, y - r * 0.9, z, r), sphere(x, y - r * 2.1, z, r * 0.72), sphere(x, top - y, z, r * 0.5));
+    const snow = Math.min(
+      sphere(x, y - r * 0.9, z, r),
+      sphere(x, y - r * 2.1, z, r * 0.72),
+      sphere(x, top - y, z, r * 0.5),
+    );
     const eyes = sphere(Math.abs(x) - 0.08, y - top - 0.06, z - r * 0.46, 0.035);
     const buttons = Math.min(sphere(x, y - r * 2.3, z - r * 0.68, 0.04), sphere(x, y - r * 1.95, z - r * 0.7, 0.04));
     const nose = capsule(x, y, z, [0, top - 0.02, r * 0.45], [0, top - 0.04, r * 0.95], 0.04);

@@ -23,7 +23,8 @@ describe('the packed packages', () => {
     folder = mkdtempSync(path.join(tmpdir(), 'imprint-packed-'));
     const tarballs = path.join(folder, 'tarballs');
     mkdirSync(tarballs);
-    for (const name of PUBLISHED) run('npm', ['pack', '--silent', '--pack-destination', tarballs], path.join(root, name));
+    for (const name of PUBLISHED)
+      run('npm', ['pack', '--silent', '--pack-destination', tarballs], path.join(root, name));
     const app = path.join(folder, 'app');
     mkdirSync(app);
     writeFileSync(path.join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
@@ -64,7 +65,16 @@ describe('the packed packages', () => {
        await classifier.addClass('cow', []);
        export const photos = createClassifier<Pet>();`,
     );
-    const args = ['--noEmit', '--strict', '--target', 'es2023', '--module', 'nodenext', '--moduleResolution', 'nodenext'];
+    const args = [
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2023',
+      '--module',
+      'nodenext',
+      '--moduleResolution',
+      'nodenext',
+    ];
     const lib = ['--lib', 'es2023,esnext.disposable,dom,dom.asynciterable', '--types', ''];
     expect(run(path.join(root, 'node_modules/.bin/tsc'), [...args, ...lib, 'use.ts'], app)).toBe('');
   });
