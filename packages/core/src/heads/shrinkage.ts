@@ -1,7 +1,7 @@
 /**
  * Shrinkage of a pooled within-class covariance toward a multiple of the identity.
  * GDA: Wang et al., A Hard-to-Beat Baseline for Training-free CLIP-based Adaptation (ICLR 2024), after Kubokawa and
- * Srivastava (2008): `P = d [(n - 1) S + tr(S) I]^-1`. OAS: Chen et al. (2010), equation 23, as scikit-learn computes it.
+ * Srivastava (2008): `P = d [(n - 1) S + tr(S) I]^-1`. OAS: Chen et al. (2010), equation 23.
  * Ledoit-Wolf: Ledoit and Wolf (2004), as scikit-learn computes it. All assume centred data.
  */
 
@@ -19,6 +19,8 @@ export interface ScatterMoments {
   /** `sum_i |z_i|^4`; only Ledoit-Wolf needs it. Undefined in statistics mode. */
   readonly fourth: number | undefined;
   readonly numExamples: number;
+  /** Examples less classes. */
+  readonly degrees: number;
   readonly dim: number;
 }
 
@@ -59,11 +61,10 @@ export function shrinkPrecision(shrinkage: Shrinkage, moments: ScatterMoments): 
   };
 }
 
-function oasIntensity({ trace, squares, numExamples: n, dim }: ScatterMoments): number {
-  const alpha = squares / (n * n * dim * dim);
-  const mu = trace / (n * dim);
-  const spread = (n + 1) * (alpha - (mu * mu) / dim);
-  return spread > 0 ? Math.min(1, (alpha + mu * mu) / spread) : 1;
+/** The sample size is the degrees of freedom that the class means leave; the intensity does not depend on scale. */
+function oasIntensity({ trace, squares, degrees, dim }: ScatterMoments): number {
+  const spread = (degrees + 1 - 2 / dim) * (squares - (trace * trace) / dim);
+  return spread > 0 ? Math.min(1, ((1 - 2 / dim) * squares + trace * trace) / spread) : 1;
 }
 
 function ledoitWolfIntensity({ trace, squares, fourth, numExamples: n, dim }: ScatterMoments): number {

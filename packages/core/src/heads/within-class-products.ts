@@ -26,6 +26,9 @@ export interface WithinClassProducts {
   readonly exampleSquares: Float64Array;
 }
 
+/** Squared lengths are near one: a scatter below this share of them is rounding, all examples of a class being alike. */
+const ROUNDING = 1e-12;
+
 /** Sums of squares down the columns of a row-major matrix. */
 function columnSquares(matrix: Float64Array, columns: number): Float64Array {
   const squares = new Float64Array(columns);
@@ -76,8 +79,16 @@ export async function primalProducts(
   let squares = 0;
   for (let i = 0; i < columns; i++) trace += scatter[i * columns + i];
   for (let i = 0; i < scatter.length; i++) squares += scatter[i] * scatter[i];
+  if (trace < ROUNDING * numExamples) trace = 0;
   const fourth = examples && fourthMoment(examples.memory, means, groups);
-  const precision = shrinkPrecision(shrinkage, { trace, squares, fourth, numExamples, dim: columns });
+  const precision = shrinkPrecision(shrinkage, {
+    trace,
+    squares,
+    fourth,
+    numExamples,
+    degrees: numExamples - numClasses,
+    dim: columns,
+  });
   if (precision.scatterWeight === 0) scatter.fill(0);
   const factor = await choleskyFactor(scatter, columns, context, precision.ridge);
 
@@ -193,9 +204,8 @@ export async function dualProducts(
     fourth += matrix[i * n + i] ** 2;
   }
   for (let i = 0; i < matrix.length; i++) squares += matrix[i] * matrix[i];
-  // Rounding of exact products leaves a trace of this size where all examples of a class are alike.
-  if (trace < 1e-12 * n) trace = 0;
-  const moments = { trace, squares, fourth, numExamples: n, dim: scales.length };
+  if (trace < ROUNDING * n) trace = 0;
+  const moments = { trace, squares, fourth, numExamples: n, degrees: n - numClasses, dim: scales.length };
   const precision = shrinkPrecision(shrinkage, moments);
   const { ridge, scatterWeight } = precision;
 

@@ -49,7 +49,7 @@ export async function choleskyFactor(
       const update = await context.gemm.f64(below, diagonal, shape);
       for (let i = 0; i < update.length; i++) panel[i] -= update[i];
     }
-    factorDiagonal(panel, width, start, order);
+    factorDiagonal(panel, width, start, order, (i) => matrix[i * order + i] + ridge);
     const inverse = invertLower(panel, width);
     if (height > width) {
       const below = panel.subarray(width * width);
@@ -64,12 +64,18 @@ export async function choleskyFactor(
 }
 
 /** Factors the leading `width` x `width` block of `panel` in place and clears what lies above its diagonal. */
-function factorDiagonal(panel: Float64Array, width: number, start: number, order: number): void {
+function factorDiagonal(
+  panel: Float64Array,
+  width: number,
+  start: number,
+  order: number,
+  diagonal: (index: number) => number,
+): void {
   for (let j = 0; j < width; j++) {
     const rowJ = j * width;
     let pivot = panel[rowJ + j];
     // A pivot that cancellation has eaten to a few units of rounding says as little as a negative one.
-    const least = Math.abs(pivot) * order * Number.EPSILON;
+    const least = Math.abs(diagonal(start + j)) * order * Number.EPSILON;
     for (let p = 0; p < j; p++) pivot -= panel[rowJ + p] * panel[rowJ + p];
     if (!(pivot > least && pivot < Infinity)) {
       throw new ImprintError(

@@ -116,7 +116,8 @@ function implicitQL(z: Float64Array, n: number, d: Float64Array, e: Float64Array
   for (let l = 0; l < n; l++) {
     for (let sweep = 0; ; sweep++) {
       let m = l;
-      while (m < n - 1 && Math.abs(e[m]) > Number.EPSILON * (Math.abs(d[m]) + Math.abs(d[m + 1]))) m++;
+      // Negated, so that NaN counts as not yet converged.
+      while (m < n - 1 && !(Math.abs(e[m]) <= Number.EPSILON * (Math.abs(d[m]) + Math.abs(d[m + 1])))) m++;
       if (m === l) break;
       if (sweep === 60) {
         throw new ImprintError(
