@@ -1,5 +1,6 @@
 /** The options of a new classifier that its file remembers. */
 
+import { HEAD_NAMES } from '@imprint/core';
 import type { CommandArguments } from './command-arguments.ts';
 import type { CommandOption } from './command.ts';
 
@@ -9,7 +10,7 @@ export const HEAD_OPTIONS: Readonly<Record<string, CommandOption>> = {
 };
 
 export function headOptions(args: CommandArguments): { head?: string; unknownBelow?: number } {
-  const head = args.text('head');
+  const head = args.choice('head', HEAD_NAMES);
   const unknownBelow = args.number('unknown-below', 0, 1);
   return { ...(head === undefined ? {} : { head }), ...(unknownBelow === undefined ? {} : { unknownBelow }) };
 }

@@ -20,3 +20,4 @@ export { verifyModel, type VerifiedPrecision } from './models/verify-model.ts';
 export type { ModelContent, ReadModelOptions } from './models/model-content.ts';
 export { createClassifier, type CreateClassifierOptions, type NodeClassifierOptions } from './create-classifier.ts';
 export { openClassifier, saveClassifier, updateClassifier, type OpenClassifierOptions } from './open-classifier.ts';
+export { inspectRuntime, type RuntimeReport } from './inspect-runtime.ts';
