@@ -28,7 +28,8 @@ export class WorkerCalls<Request, Reply> {
   /** @param what the thread's task in messages: `the backbone's worker` */
   constructor(url: URL, what: string) {
     this.#what = what;
-    this.#worker = new Worker(url, { name: what });
+    // Not this process's own flags: `node --input-type=module -e ...` would keep the thread from starting.
+    this.#worker = new Worker(url, { name: what, execArgv: [] });
     this.#worker.unref();
     this.#worker.on('message', (message: ReplyMessage<Reply>) => this.#settle(message));
     this.#worker.on('error', (error) => this.#close(this.#crashed(error.message, error)));
