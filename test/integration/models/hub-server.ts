@@ -75,7 +75,7 @@ export class HubServer {
       response.setHeader('content-type', 'application/json').end(JSON.stringify(json));
       return;
     }
-    if (path.startsWith('/test/tiny/resolve/')) {
+    if (/^\/[\w.-]+\/[\w.-]+\/resolve\//.test(path)) {
       // The hub answers with a redirect to its store, relative and with a query, as the real one does.
       response.writeHead(302, { location: `/store/${REVISION}?signature=a%2Fb` }).end();
       return;
