@@ -8,7 +8,19 @@ import { evaluate } from './commands/eval.ts';
 import { info } from './commands/info.ts';
 import { learn } from './commands/learn.ts';
 import { merge } from './commands/merge.ts';
+import { models } from './commands/models.ts';
 import { remove } from './commands/remove.ts';
 import { rename } from './commands/rename.ts';
 
-export const COMMANDS: readonly Command[] = [learn, classify, add, remove, rename, evaluate, info, merge, doctor];
+export const COMMANDS: readonly Command[] = [
+  learn,
+  classify,
+  add,
+  remove,
+  rename,
+  evaluate,
+  info,
+  merge,
+  models,
+  doctor,
+];

@@ -1,0 +1,316 @@
+/** Every verb of `imprint` on a folder of pictures, as a person or a script would call it. */
+
+import { createHash } from 'node:crypto';
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { imprint, jsonLines, jsonOf, TINY, writePictures } from './imprint-process.ts';
+
+const NAMES = ['brick', 'fern', 'sand'];
+const PER_CLASS = 6;
+let folder: string;
+let model: string;
+
+/** A copy of the model that a test may change. */
+async function copy(name: string): Promise<string> {
+  const path = join(folder, name);
+  await cp(model, path);
+  return path;
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'imprint-verbs-'));
+  for (const [kind, name] of NAMES.entries()) {
+    await writePictures(join(folder, 'train', name), kind, PER_CLASS);
+    await writePictures(join(folder, 'test', name), kind, 4, 100);
+  }
+  await writePictures(join(folder, 'owl'), 7, 4);
+  await writePictures(join(folder, 'strangers', 'deep', 'down'), 8, 4);
+  model = join(folder, 'model.imprint');
+  const learned = await imprint(['learn', join(folder, 'train'), '--out', model, '--backbone', TINY]);
+  expect(learned, learned.stderr).toMatchObject({ status: 0, stderr: '' });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('learn', () => {
+  it('prints a line a class and one sentence, and nothing on standard error in a pipe', async () => {
+    const out = join(folder, 'learned.imprint');
+    const { status, stdout, stderr } = await imprint([
+      'learn',
+      join(folder, 'train'),
+      '--out',
+      out,
+      '--backbone',
+      TINY,
+    ]);
+    expect(status).toBe(0);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(
+      /^ {2}brick {2}6 examples\n {2}fern {3}6 examples\n {2}sand {3}6 examples\nLearned 3 classes from 18 images /,
+    );
+    expect(stdout).toContain(`Saved ${out}`);
+    expect(stdout).not.toContain('\u001b');
+    expect(await readFile(out)).toEqual(await readFile(model));
+  });
+
+  it('prints one JSON object with --json', async () => {
+    const out = join(folder, 'json.imprint');
+    const finished = await imprint(['learn', join(folder, 'train'), '--json', '--out', out, '--backbone', TINY]);
+    expect(finished.stderr).toBe('');
+    const json = jsonOf<{ classes: object[]; hash: string; sizeBytes: number }>(finished);
+    expect(json).toMatchObject({ file: out, backbone: 'tiny-backbone', examples: 18, leftOut: [] });
+    expect(json.classes).toEqual(NAMES.map((label) => ({ label, added: PER_CLASS, duplicates: 0 })));
+    const bytes = await readFile(out);
+    expect(json.sizeBytes).toBe(bytes.length);
+    expect(json.hash).toBe(createHash('sha256').update(bytes).digest('hex'));
+  });
+
+  it('learns from the embedded backbone when none is named, and the file finds it again', async () => {
+    const out = join(folder, 'embedded.imprint');
+    const learned = await imprint(['learn', join(folder, 'train'), '--out', out, '--json']);
+    expect(learned, learned.stderr).toMatchObject({ status: 0 });
+    expect(jsonOf(learned)).toMatchObject({ backbone: 'imprint-tiny', examples: 18 });
+    const lines = jsonLines<{ label: string }>(await imprint(['classify', out, join(folder, 'test'), '--json']));
+    expect(lines.filter((line, i) => line.label === NAMES[Math.floor(i / 4)]).length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('replaces an Imprint file and refuses any other', async () => {
+    const replaced = await copy('replaced.imprint');
+    const args = ['learn', join(folder, 'owl', '..', 'strangers'), '--backbone', TINY, '--out'];
+    await writePictures(join(folder, 'strangers', 'deep'), 8, 2);
+    expect(await imprint([...args, replaced])).toMatchObject({ status: 0 });
+    expect(await readFile(replaced)).not.toEqual(await readFile(model));
+
+    const letter = join(folder, 'letter.txt');
+    await writeFile(letter, 'dear reader');
+    const refused = await imprint([...args, letter]);
+    expect(refused).toMatchObject({ status: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/^imprint: Expected nothing or an Imprint classifier at .*letter\.txt.*\n$/);
+    expect(await readFile(letter, 'utf8')).toBe('dear reader');
+  });
+
+  it('remembers --head and --unknown-below in the file', async () => {
+    const out = join(folder, 'options.imprint');
+    const options = ['--head', 'nearest-class-mean', '--unknown-below', '0.2'];
+    await imprint(['learn', join(folder, 'train'), '--out', out, '--backbone', TINY, ...options]);
+    expect(jsonOf(await imprint(['info', out, '--json']))).toMatchObject({
+      options: { head: 'nearest-class-mean', unknownBelow: 0.2 },
+      head: { head: 'nearest-class-mean' },
+    });
+  });
+});
+
+describe('classify', () => {
+  it('prints one JSON object a line, with exactly the fields that the help names', async () => {
+    const finished = await imprint([
+      'classify',
+      model,
+      join(folder, 'test'),
+      '--backbone',
+      TINY,
+      '--json',
+      '--top',
+      '2',
+    ]);
+    expect(finished).toMatchObject({ status: 0, stderr: '' });
+    const lines = jsonLines<{
+      file: string;
+      label: string | null;
+      known: boolean;
+      confidence: number;
+      novelty: number;
+      top: { label: string; probability: number }[];
+      nearest: { id: string; label: string; similarity: number; source: string }[];
+    }>(finished);
+    expect(lines).toHaveLength(12);
+    for (const [i, line] of lines.entries()) {
+      expect(Object.keys(line)).toEqual(['file', 'label', 'known', 'confidence', 'novelty', 'top', 'nearest']);
+      expect(line.file).toBe(join(folder, 'test', NAMES[Math.floor(i / 4)], `${100 + (i % 4)}.png`));
+      expect(line.top).toHaveLength(2);
+      expect(line.top[0].probability).toBe(line.confidence);
+      expect(line.top[0].probability).toBeGreaterThanOrEqual(line.top[1].probability);
+      expect(line.label).toBe(line.known ? line.top[0].label : null);
+      expect(line.novelty).toBeGreaterThan(0);
+      expect(line.novelty).toBeLessThanOrEqual(1);
+      expect(line.nearest).toHaveLength(3);
+      expect(line.nearest[0].id).toMatch(/^[0-9a-f]{16}$/);
+      expect(line.nearest[0].source).toMatch(/^\d\.png$/);
+    }
+    // Stripes of one colour and direction a class: also 32 KB of a transformer tell them apart, mostly.
+    const right = lines.filter(({ top }, i) => top[0].label === NAMES[Math.floor(i / 4)]).length;
+    expect(right).toBeGreaterThanOrEqual(9);
+  });
+
+  it('prints an aligned table for people', async () => {
+    const photos = ['0.png', '1.png'].map((name) => join(folder, 'train', 'fern', name));
+    const { status, stdout, stderr } = await imprint(['classify', model, ...photos, '--backbone', TINY]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(3);
+    const column = lines[0].indexOf('label');
+    expect(column).toBeGreaterThan(0);
+    for (const line of lines.slice(1)) expect(line.slice(column)).toMatch(/^(fern|unknown|brick|sand) /);
+  });
+
+  it('says the same twice, and leaves the file alone', async () => {
+    const before = await readFile(model);
+    const args = ['classify', model, join(folder, 'owl'), '--backbone', TINY, '--json'];
+    const [first, second] = [await imprint(args), await imprint(args)];
+    expect(first.stdout).toBe(second.stdout);
+    expect(await readFile(model)).toEqual(before);
+  });
+});
+
+describe('add, remove, rename', () => {
+  it('adds a class, then examples to it, and counts what is there already', async () => {
+    const file = await copy('grown.imprint');
+    const [one, two, three] = await readdir(join(folder, 'owl'));
+    const path = (name: string): string => join(folder, 'owl', name);
+    const add = (...images: string[]): Promise<Record<string, unknown>> =>
+      imprint(['add', file, 'owl', ...images, '--backbone', TINY, '--json']).then((finished) => jsonOf(finished));
+    expect(await add(path(one), path(two))).toMatchObject({
+      label: 'owl',
+      isNew: true,
+      added: 2,
+      duplicates: 0,
+      total: 2,
+    });
+    expect(await add(path(two), path(three), path(three))).toMatchObject({
+      isNew: false,
+      added: 1,
+      duplicates: 2,
+      total: 3,
+    });
+    expect(await add(join(folder, 'owl'))).toMatchObject({ added: 1, duplicates: 3, total: 4 });
+    expect(jsonOf<{ classes: object[] }>(await imprint(['info', file, '--json'])).classes).toContainEqual({
+      label: 'owl',
+      count: 4,
+    });
+  });
+
+  it('removes and renames without the backbone at hand, and says what is not there', async () => {
+    const file = await copy('changed.imprint');
+    expect(await imprint(['remove', file, 'sand'])).toMatchObject({
+      status: 0,
+      stdout: 'sand: removed with its 6 examples (2 classes left).\n',
+    });
+    expect(await imprint(['rename', file, 'fern', 'bracken'])).toMatchObject({
+      status: 0,
+      stdout: 'fern is now bracken.\n',
+    });
+    expect(jsonOf(await imprint(['info', file, '--json']))).toMatchObject({
+      classes: [
+        { label: 'bracken', count: 6 },
+        { label: 'brick', count: 6 },
+      ],
+    });
+    const before = await readFile(file);
+    for (const args of [
+      ['remove', file, 'sand'],
+      ['rename', file, 'sand', 'dune'],
+      ['rename', file, 'brick', 'bracken'],
+    ]) {
+      const failed = await imprint(args);
+      expect(failed).toMatchObject({ status: 1, stdout: '' });
+      expect(failed.stderr).toMatch(/^imprint: Expected .*\n$/);
+    }
+    expect(await readFile(file)).toEqual(before);
+  });
+});
+
+describe('info, eval, merge', () => {
+  it('tells what a file holds', async () => {
+    const json = jsonOf(await imprint(['info', model, '--json']));
+    expect(json).toMatchObject({
+      file: model,
+      sizeBytes: (await stat(model)).size,
+      formatVersion: 1,
+      examples: 18,
+      classes: NAMES.map((label) => ({ label, count: PER_CLASS })),
+      options: { head: 'auto', unknownBelow: 0.01 },
+      backbone: { name: 'tiny-backbone' },
+    });
+    expect(json['head']).toMatchObject({ reason: expect.stringMatching(/.+/) as string });
+    const { stdout } = await imprint(['info', model]);
+    expect(stdout).toContain('brick  6');
+    expect(stdout).toContain(json['hash']);
+  });
+
+  it('measures with labelled photos and strangers, as fractions in JSON', async () => {
+    const args = ['eval', model, join(folder, 'test'), '--unknown', join(folder, 'strangers'), '--backbone', TINY];
+    const finished = await imprint([...args, '--json']);
+    expect(finished).toMatchObject({ status: 0, stderr: '' });
+    const json = jsonOf<{
+      accuracy: number;
+      balancedAccuracy: number;
+      expectedCalibrationError: number;
+      confusion: number[][];
+      perClass: { label: string; examples: number; recall: number }[];
+      unknown: { auroc: number; fpr95: number; examples: number };
+    }>(finished);
+    expect(json.confusion.flat().reduce((sum, count) => sum + count)).toBe(12);
+    const diagonal = json.confusion.reduce((sum, row, i) => sum + row[i], 0);
+    expect(json.accuracy).toBe(diagonal / 12);
+    expect(json.balancedAccuracy).toBeCloseTo(json.perClass.reduce((sum, { recall }) => sum + recall, 0) / 3, 12);
+    expect(json.perClass.map(({ label, examples }) => [label, examples])).toEqual(NAMES.map((name) => [name, 4]));
+    expect(json.expectedCalibrationError).toBeLessThanOrEqual(1);
+    expect(json.unknown.examples).toBeGreaterThanOrEqual(4);
+    for (const rate of [json.unknown.auroc, json.unknown.fpr95]) expect(rate >= 0 && rate <= 1).toBe(true);
+
+    const { stdout } = await imprint(args);
+    expect(stdout).toContain(`${diagonal} of 12 right`);
+    expect(stdout).toMatch(/Unknown AUROC/);
+  });
+
+  it('refuses to measure a class that was not learned', async () => {
+    const { status, stderr } = await imprint([
+      'eval',
+      model,
+      join(folder, 'strangers', 'deep', '..'),
+      '--backbone',
+      TINY,
+    ]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/Expected folders named like classes of .*"deep".*--unknown/);
+  });
+
+  it('merges files of one backbone and refuses those of two', async () => {
+    const owls = join(folder, 'owls.imprint');
+    await imprint(['learn', join(folder, 'strangers'), '--out', owls, '--backbone', TINY]);
+    const all = join(folder, 'all.imprint');
+    expect(jsonOf(await imprint(['merge', all, model, owls, '--json']))).toMatchObject({ file: all, classes: 4 });
+
+    const other = join(folder, 'other.imprint');
+    await imprint(['learn', join(folder, 'train'), '--out', other]);
+    const refused = await imprint(['merge', all, model, other]);
+    expect(refused).toMatchObject({ status: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/Expected files from one backbone, got .*tiny-backbone.*imprint-tiny/);
+  });
+});
+
+describe('doctor', () => {
+  it('names versions, tries every device, and finds the embedded backbone', async () => {
+    const json = jsonOf<{ devices: { device: string; state: string; reason?: string }[]; backbone: object }>(
+      await imprint(['doctor', '--json']),
+    );
+    expect(json).toMatchObject({ versions: { node: process.versions.node, imprint: '0.1.0' } });
+    expect(json.backbone).toMatchObject({
+      name: 'imprint-tiny',
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+    });
+    expect(json.devices.map(({ device }) => device).sort()).toEqual(['cpu', 'cuda', 'webgpu']);
+    expect(json.devices.find(({ device }) => device === 'cpu')).toMatchObject({ state: 'taken' });
+    for (const { state, reason } of json.devices) if (state !== 'taken') expect(reason).toMatch(/\w/);
+  });
+
+  it('exits 1 where the backbone cannot be read, and still tells the rest', async () => {
+    const finished = await imprint(['doctor', '--backbone', join(folder, 'nowhere'), '--json']);
+    expect(finished.status).toBe(1);
+    expect(jsonOf(finished)).toMatchObject({
+      chosenDevice: null,
+      devices: [],
+      versions: { node: process.versions.node },
+    });
+  });
+});
