@@ -41,6 +41,11 @@ function columnsOf<T extends Floats>(matrix: T, first: number, count: number, he
   return packed;
 }
 
+/** ONNX Runtime takes no shared memory ("Invalid argument"): such a matrix is copied, any other is passed as it is. */
+function unshared<T extends Floats>(matrix: T): T {
+  return matrix.buffer instanceof SharedArrayBuffer ? (matrix.slice() as T) : matrix;
+}
+
 /**
  * Products by ONNX Runtime (design 1). Row-major inputs are passed without a copy; products that take longer than
  * about 12 ms run in slices with a turn of the event loop between them. Integer products are exact within 2^24 (f32) and
@@ -123,6 +128,7 @@ class OrtGemm implements Gemm {
     const out = (kind === 'f64' ? new Float64Array(m * n) : new Float32Array(m * n)) as T;
     if (out.length === 0 || k === 0) return out;
     const session = await this.session(kind, transposeA, transposeB);
+    const [first, second] = [unshared(a), unshared(b)];
 
     // A slice is a tile of the result with the whole inner dimension, so slicing changes no sum.
     const affordable = (this.rate[kind] * SLICE_MS) / (2 * k);
@@ -130,11 +136,11 @@ class OrtGemm implements Gemm {
     const tileColumns = wide ? n : Math.min(n, Math.max(16, Math.floor(Math.sqrt(affordable))));
     for (let column = 0; column < n; column += tileColumns) {
       const columns = Math.min(tileColumns, n - column);
-      const right = transposeB ? rowsOf(b, column, columns, k) : columnsOf(b, column, columns, k, n);
+      const right = transposeB ? rowsOf(second, column, columns, k) : columnsOf(second, column, columns, k, n);
       for (let row = 0; row < m;) {
         const most = Math.max(16, Math.floor((this.rate[kind] * SLICE_MS) / (2 * k * columns)));
         const rows = Math.min(most, m - row);
-        const left = transposeA ? columnsOf(a, row, rows, k, m) : rowsOf(a, row, rows, k);
+        const left = transposeA ? columnsOf(first, row, rows, k, m) : rowsOf(first, row, rows, k);
         if (columns === n) {
           await this.run(kind, session, left, right, rowsOf(out, row, rows, n), shape, rows, columns);
         } else {

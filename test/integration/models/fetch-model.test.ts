@@ -295,13 +295,18 @@ describe('fetchModel', () => {
     pinned.revision = REVISION;
     pinned.files.fp32.sha256 = 'b'.repeat(64);
     await expect(fetchModel(parseHubManifest(JSON.stringify(pinned), 'test'), options)).rejects.toThrow(
-      `sha256 ${hub.sha256} where ${'b'.repeat(64)} is pinned in the manifest`,
+      `sha256 ${hub.sha256} declared by the hub where ${'b'.repeat(64)} is pinned in the manifest`,
     );
     expect(hub.fileRequests).toHaveLength(0);
     pinned.files.fp32 = { file: 'onnx/model.onnx', sizeBytes: CONTENT.length, sha256: hub.sha256 };
     hub.apiRequests.length = 0;
     await fetchModel(parseHubManifest(JSON.stringify(pinned), 'test'), options);
     expect(hub.apiRequests).toEqual([]);
+    // A release that pins another file does not quietly go on with the one in the cache.
+    pinned.files.fp32.sha256 = 'b'.repeat(64);
+    await expect(fetchModel(parseHubManifest(JSON.stringify(pinned), 'test'), options)).rejects.toThrow(
+      /locked in the cache where b{64} is pinned in the manifest\. Run `imprint models remove tiny --unlock`/,
+    );
   });
 
   it('says what to do offline', async () => {

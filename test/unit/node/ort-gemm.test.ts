@@ -104,6 +104,12 @@ describe('createOrtGemm', () => {
     expect(buffer).toEqual(before);
   });
 
+  it('takes matrices in shared memory, which ONNX Runtime itself refuses', async () => {
+    const shared = new Float32Array(new SharedArrayBuffer(16));
+    shared.set([1, 2, 3, 4]);
+    expect(await gemm.f32(shared, shared, { m: 2, n: 2, k: 2 })).toEqual(Float32Array.of(7, 10, 15, 22));
+  });
+
   it('cuts a big product into slices: the same integers, in every orientation, and a live event loop', async () => {
     // One thread and a fresh rate: 2 * 700 * 900 * 800 operations are many times the first slice's budget.
     const own = await createOrtGemm({ numThreads: 1 });

@@ -98,6 +98,26 @@ async function askHub(
   };
 }
 
+/** Holds a file, as locked in the cache or declared by the hub, against what the manifest pins. */
+function checkPins(manifest: HubManifest, precision: string, found: LockedFile, isLocked: boolean): void {
+  const { repository, revision } = manifest;
+  const { file, sizeBytes, sha256 } = manifest.files[precision];
+  const pins = { repository, revision, sizeBytes, sha256 };
+  for (const name of Object.keys(pins) as (keyof typeof pins)[]) {
+    const pinned = pins[name];
+    if (pinned === null || pinned === found[name]) continue;
+    const where = isLocked ? 'locked in the cache' : 'declared by the hub';
+    const next = isLocked
+      ? `Run \`imprint models remove ${manifest.name} --unlock\` and fetch again.`
+      : 'The file was replaced: do not use it, and report this.';
+    throw downloadFailed(
+      `${repository}/${file}`,
+      `${name} ${found[name]} ${where} where ${pinned} is pinned in the manifest`,
+      next,
+    );
+  }
+}
+
 /** What the file must be: as locked before, as the manifest pins it, and else as the hub declares it. */
 async function resolveFile(
   client: HttpClient,
@@ -107,27 +127,12 @@ async function resolveFile(
   locked: LockedFile | undefined,
   signal: AbortSignal | undefined,
 ): Promise<LockedFile> {
+  if (locked) return locked;
+  const { repository, revision } = manifest;
   const { file, sizeBytes, sha256 } = manifest.files[precision];
-  const { revision, repository } = manifest;
-  const differs = (kind: string, pinned: string, got: string): ImprintError =>
-    downloadFailed(
-      `${repository}/${file}`,
-      `${kind} ${got} where ${pinned} is ${locked ? 'locked in the cache' : 'pinned in the manifest'}`,
-      locked
-        ? `If the change is wanted, run \`imprint models remove ${manifest.name} --unlock\` and fetch again.`
-        : 'The file was replaced: do not use it, and report this.',
-    );
-  if (locked) {
-    if (locked.repository !== repository) throw differs('repository', locked.repository, repository);
-    if (revision !== null && revision !== locked.revision) throw differs('revision', locked.revision, revision);
-    if (sha256 !== null && sha256 !== locked.sha256) throw differs('sha256', locked.sha256, sha256);
-    return locked;
-  }
   if (revision !== null && sha256 !== null && sizeBytes !== null) return { repository, revision, sizeBytes, sha256 };
   const declared = await askHub(client, base, manifest, file, signal);
-  if (sha256 !== null && declared.sha256 !== sha256) throw differs('sha256', sha256, declared.sha256);
-  if (sizeBytes !== null && declared.sizeBytes !== sizeBytes)
-    throw differs('size', String(sizeBytes), String(declared.sizeBytes));
+  checkPins(manifest, precision, declared, false);
   return declared;
 }
 
@@ -145,7 +150,10 @@ export async function fetchModel(manifest: HubManifest, options: FetchOptions = 
   const folder = modelFolder(cache, manifest.name);
   const path = join(folder, ...file.file.split('/'));
   const known = (await readLock(cache, manifest.name)).get(file.file);
-  if (known && (await hasSize(path, known.sizeBytes))) return { path, precision, locked: known, wasCached: true };
+  if (known) {
+    checkPins(manifest, precision, known, true);
+    if (await hasSize(path, known.sizeBytes)) return { path, precision, locked: known, wasCached: true };
+  }
   const base = hubUrl(environment);
   if (isOffline(environment)) {
     throw downloadFailed(
