@@ -4,12 +4,13 @@
  * the blend a little.
  */
 
-import type { FitContext, FittedHead, Head, Memory } from '../head.ts';
+import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
 import { typicalShots } from './class-balance.ts';
 import { discriminant } from './discriminant.ts';
 import { kernelRidge } from './kernel-ridge.ts';
 import { leaveOneOutAccuracy, type LeaveOneOutAccuracy } from './leave-one-out.ts';
 import { nearestClassMean } from './nearest-class-mean.ts';
+import { projectedRidge } from './projected-ridge.ts';
 
 /** Shares of the ridge in the blend that leave-one-out compares. */
 const SHARES = [0, 0.25, 0.5, 0.75, 1];
@@ -18,9 +19,15 @@ const EVIDENCE = 2;
 /** Examples per class beyond the first at which the earlier taps have half the say. */
 const HALF_SHOTS = 1.5;
 
+/**
+ * Up to this many examples the ridge has infinitely many features and solves examples x examples; above, it has this many
+ * random ones, whose kernel is the same up to noise, and solves features x features.
+ */
+export const MAX_DUAL_EXAMPLES = 4096;
+
 /** The head `auto`. */
 export function chooseHead(): Head {
-  return { name: 'auto', fit: fitAuto };
+  return { name: 'auto', fit: fitAuto, fitFromStatistics: fitAutoFromStatistics };
 }
 
 /**
@@ -48,7 +55,11 @@ async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead>
   }
   const shots = typicalShots(counts);
   const share = earlierTapsShare(memory.taps, shots);
-  const ridge = await kernelRidge({ taps: share }).fit(memory, context);
+  const ridge = await (
+    numExamples <= MAX_DUAL_EXAMPLES
+      ? kernelRidge({ taps: share })
+      : projectedRidge({ taps: share, numFeatures: MAX_DUAL_EXAMPLES })
+  ).fit(memory, context);
   const linear = await discriminant({ taps: share }).fit(memory, context);
   const rows = ridge.leaveOneOutRows ?? Int32Array.from(classIndices.keys());
   const fromRidge = scaledScores(ridge.leaveOneOut(), numClasses);
@@ -96,6 +107,23 @@ async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead>
       combine(other, out, out);
       return out;
     },
+  };
+}
+
+/** Sums carry the prototype and the discriminant; the ridge's kernel needs the examples. */
+async function fitAutoFromStatistics(statistics: StatisticsMemory, context: FitContext): Promise<FittedHead> {
+  const { numClasses, numExamples, counts, taps } = statistics;
+  const single = numExamples === numClasses;
+  const head = single
+    ? nearestClassMean({ taps: 'last' })
+    : discriminant({ taps: earlierTapsShare(taps, typicalShots(counts)) });
+  const fitted = await (head.fitFromStatistics as NonNullable<Head['fitFromStatistics']>)(statistics, context);
+  const reason = single
+    ? 'With one example a class nothing beats its own embedding: the prototype.'
+    : 'Sums without examples carry a discriminant: one covariance for all classes, shrunk.';
+  return {
+    ...fitted,
+    report: { head: 'auto', parameters: { ...fitted.report.parameters, chosen: head.name }, reason },
   };
 }
 

@@ -7,13 +7,11 @@
  * We differ: balanced classes, lambda by leave-one-out squared error.
  */
 
-import type { FitContext, FittedHead, Head, Memory } from '../head.ts';
-import { balanceWeights } from './class-balance.ts';
+import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
 import { codeProducts, codeProductsInto, codeSquares } from './code-products.ts';
+import { dualRidge } from './dual-ridge.ts';
 import { arcCosineKernel, linearKernel, rbfKernel, type Kernel } from './kernels.ts';
-import { searchLambda } from './lambda-search.ts';
-import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
-import { ridgeSolver, type RidgeSolution } from './ridge-solver.ts';
+import { linearRidgeFromStatistics } from './linear-ridge-from-statistics.ts';
 import { tapGroups, tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
 
 export interface KernelRidgeOptions {
@@ -31,51 +29,31 @@ const QUERY_BLOCK = 256;
 /** The kernel ridge head: `kernel-ridge`, or with another kernel `kernel-ridge-linear`, `kernel-ridge-rbf`. */
 export function kernelRidge(options: KernelRidgeOptions = {}): Head {
   const { kernel = 'arc-cosine' } = options;
+  const name = kernel === 'arc-cosine' ? 'kernel-ridge' : `kernel-ridge-${kernel}`;
   return {
-    name: kernel === 'arc-cosine' ? 'kernel-ridge' : `kernel-ridge-${kernel}`,
+    name,
     fit: (memory, context) => fitKernelRidge(memory, options, context),
+    ...(kernel === 'linear' && {
+      fitFromStatistics: (statistics: StatisticsMemory, context: FitContext) =>
+        linearRidgeFromStatistics(name, statistics, options.taps ?? 'all', context, options.lambda),
+    }),
   };
 }
 
 async function fitKernelRidge(memory: Memory, options: KernelRidgeOptions, context: FitContext): Promise<FittedHead> {
-  const { codes, classIndices, counts, width, numExamples, numClasses } = memory;
+  const { codes, width, numExamples, numClasses } = memory;
   const groups = tapGroups(memory.taps, memory.dim, tapWeights(memory.taps, options.taps ?? 'all'));
   const squares = codeSquares(codes, numExamples, width, groups);
   const products = await codeProducts(codes, numExamples, codes, numExamples, width, groups, context);
   const kernel = chooseKernel(options.kernel ?? 'arc-cosine', products, squares);
   kernel.applyInto(products, numExamples, numExamples, squares, 0, squares);
-
-  // With S = W^1/2 the weighted problem is the plain one (S K S + lambda I) b = S Y, a = S b.
-  const roots = balanceWeights(classIndices, counts).map(Math.sqrt);
-  let trace = 0;
-  for (let i = 0; i < numExamples; i++) {
-    const row = i * numExamples;
-    for (let j = 0; j < numExamples; j++) products[row + j] *= roots[i] * roots[j];
-    trace += products[row + i];
-  }
-  const targets = new Float64Array(numExamples * numClasses);
-  for (let i = 0; i < numExamples; i++) targets[i * numClasses + classIndices[i]] = roots[i];
-  const unit = trace > 0 ? trace / numExamples : 1;
-  const solver = ridgeSolver(products, numExamples, targets, numClasses, context);
-
-  const { lambda, tried } =
-    options.lambda === undefined
-      ? await searchLambda(async (relative) => squaredError(await solver.solve(relative * unit), memory, roots))
-      : { lambda: options.lambda, tried: 0 };
-  const solution = await solver.solve(lambda * unit);
-  const rows = leaveOneOutRows(numExamples, numClasses);
-  const leftOut = leaveOneOutScores(solution, memory, roots, rows);
-  const coefficients = solution.coefficients;
-  for (let i = 0; i < numExamples; i++) {
-    for (let c = i * numClasses; c < (i + 1) * numClasses; c++) coefficients[c] *= roots[i];
-  }
-  const measured = leaveOneOutAccuracy(leftOut, rows, classIndices, counts);
-  const score = kernelScores({ codes, numExamples, numClasses, width, groups, squares, kernel, coefficients, context });
+  const ridge = await dualRidge(products, memory, context, options.lambda);
+  const { coefficients, leftOut, rows, lambda, tried, accuracy } = ridge;
   return {
     report: {
       head: kernel.name === 'arc-cosine' ? 'kernel-ridge' : `kernel-ridge-${kernel.name}`,
-      parameters: { kernel: kernel.name, ...kernel.parameters, lambda, solver: solver.method, examples: numExamples },
-      ...(measured && { leaveOneOutAccuracy: measured.accuracy }),
+      parameters: { kernel: kernel.name, ...kernel.parameters, lambda, solver: ridge.method, examples: numExamples },
+      ...(accuracy !== undefined && { leaveOneOutAccuracy: accuracy }),
       reason:
         tried === 0
           ? `Kernel ridge with the ${kernel.name} kernel and the given lambda ${lambda}.`
@@ -84,7 +62,7 @@ async function fitKernelRidge(memory: Memory, options: KernelRidgeOptions, conte
     numClasses,
     leaveOneOutRows: rows,
     leaveOneOut: () => leftOut,
-    ...score,
+    ...kernelScores({ codes, numExamples, numClasses, width, groups, squares, kernel, coefficients, context }),
   };
 }
 
@@ -97,42 +75,6 @@ function chooseKernel(name: 'arc-cosine' | 'linear' | 'rbf', products: Float64Ar
   const meanProduct = products.reduce((sum, x) => sum + x, 0) / (n * n);
   const distance = 2 * (meanSquare - meanProduct);
   return rbfKernel(distance > 1e-12 ? 1 / distance : 1);
-}
-
-/**
- * Class-balanced mean of squared leave-one-out errors. The scaled problem's errors are `b_i / D_ii = s_i e_i`, so their
- * squares are weighted already. Classes of one example do not count where others do: left out, they cannot be learnt.
- */
-function squaredError(solution: RidgeSolution, memory: Memory, roots: Float64Array): number {
-  const { classIndices, counts, numClasses } = memory;
-  const anyPair = counts.some((count) => count > 1);
-  let sum = 0;
-  for (let i = 0; i < roots.length; i++) {
-    if (anyPair && counts[classIndices[i]] === 1) continue;
-    let squares = 0;
-    for (let c = i * numClasses; c < (i + 1) * numClasses; c++) squares += solution.coefficients[c] ** 2;
-    sum += squares / solution.inverseDiagonal[i] ** 2;
-  }
-  return sum;
-}
-
-/** Scores `y_i - e_i` of the examples `rows`, each from the problem without it. */
-function leaveOneOutScores(
-  solution: RidgeSolution,
-  memory: Memory,
-  roots: Float64Array,
-  rows: Int32Array,
-): Float64Array {
-  const { classIndices, numClasses } = memory;
-  const out = new Float64Array(rows.length * numClasses);
-  for (const [r, i] of rows.entries()) {
-    const scale = 1 / (solution.inverseDiagonal[i] * roots[i]);
-    for (let c = 0; c < numClasses; c++) {
-      out[r * numClasses + c] = -solution.coefficients[i * numClasses + c] * scale;
-    }
-    out[r * numClasses + classIndices[i]] += 1;
-  }
-  return out;
 }
 
 interface KernelModel {

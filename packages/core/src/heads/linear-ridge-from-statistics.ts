@@ -1,0 +1,56 @@
+/**
+ * Linear ridge from sums alone (RanPAC's "Gram only" baseline): `(G + lambda I) W = S^T`, lambda by generalised
+ * cross-validation. McDonnell et al., NeurIPS 2023, equation 6 without the projection.
+ * One Gram matrix of all examples cannot be balanced by class, so here, unlike from examples, large classes weigh more.
+ */
+
+import type { FitContext, FittedHead, StatisticsMemory } from '../head.ts';
+import { linearScoresInto, type LinearScores } from './linear-scores.ts';
+import { noExamples } from './nearest-class-mean.ts';
+import { primalRidge } from './primal-ridge.ts';
+import { columnScales, tapGroups, tapWeights, type TapChoice } from './tap-weights.ts';
+
+/** @param given fixes lambda, relative to the mean squared length of an embedding */
+export async function linearRidgeFromStatistics(
+  name: string,
+  statistics: StatisticsMemory,
+  taps: TapChoice,
+  context: FitContext,
+  given?: number,
+): Promise<FittedHead> {
+  const { numClasses, numExamples, width, sums, gram } = statistics;
+  const groups = tapGroups(statistics.taps, statistics.dim, tapWeights(statistics.taps, taps));
+  const scales = columnScales(groups);
+  const order = scales.length;
+  // The columns with a weight are the first ones: the first tap, or all.
+  const scaled = new Float64Array(order * order);
+  for (let i = 0; i < order; i++) {
+    for (let j = 0; j < order; j++) scaled[i * order + j] = gram[i * width + j] * scales[i] * scales[j];
+  }
+  const cross = new Float64Array(order * numClasses);
+  for (let c = 0; c < numClasses; c++) {
+    for (let j = 0; j < order; j++) cross[j * numClasses + c] = sums[c * width + j] * scales[j];
+  }
+  const moments = { order, numClasses, numExamples, gram: scaled, cross, targetSquares: numExamples };
+  const { coefficients, lambda, tried } = await primalRidge(moments, context, given);
+  const weights = new Float64Array(numClasses * width);
+  for (let c = 0; c < numClasses; c++) {
+    for (let j = 0; j < order; j++) weights[c * width + j] = coefficients[j * numClasses + c] * scales[j];
+  }
+  const linear: LinearScores = { width, numClasses, weights, offsets: new Float64Array(numClasses) };
+  return {
+    report: {
+      head: name,
+      parameters: { kernel: 'linear', lambda, form: 'statistics' },
+      reason:
+        tried === 0
+          ? `Linear ridge from sums with the given lambda ${lambda}.`
+          : `Linear ridge from sums: of ${tried} values tried, generalised cross-validation is least at lambda ${lambda.toPrecision(2)}.`,
+    },
+    numClasses,
+    scoresInto: (codes, numQueries, out) => linearScoresInto(linear, codes, numQueries, out),
+    leaveOneOut: () => {
+      throw noExamples();
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/** Exact integer products of codes with a fixed integer matrix, and how each row of them becomes int8 features. */
+
+import type { FitContext } from '../head.ts';
+import { codeScale } from '../memory/codes.ts';
+import type { Projection, ProjectionInput } from './projection.ts';
+
+/** Rows projected at a time, so that the f32 products stay small. */
+const BLOCK_ROWS = 512;
+
+/** Integer factors of taps stand for the square roots of their weights, the largest as 16. */
+const TAP_STEPS = 16;
+
+/** How codes are weighed before they are projected. */
+export interface TapFactors {
+  /** Int32Array, taps: from 0 to 16. */
+  readonly factors: Int32Array;
+  /** Length of a weighted embedding, in units of codes. */
+  readonly length: number;
+}
+
+/** Integer factors close to `sqrt(weight)`, in proportion: products with them stay exact. */
+export function tapFactors({ taps, dim, tapWeights }: ProjectionInput): TapFactors {
+  const largest = Math.max(...tapWeights);
+  const factors = new Int32Array(taps);
+  let squares = 0;
+  let equal = true;
+  for (let tap = 0; tap < taps; tap++) {
+    factors[tap] = Math.round(TAP_STEPS * Math.sqrt(tapWeights[tap] / largest));
+    if (factors[tap] !== TAP_STEPS) equal = false;
+    squares += factors[tap] * factors[tap];
+  }
+  if (!equal) return { factors, length: codeScale(dim) * Math.sqrt(squares) };
+  return { factors: factors.fill(1), length: codeScale(dim) * Math.sqrt(taps) };
+}
+
+/** Turns one row of integer products into features: `products` is numFeatures long from `from`, features go to `out` at `at`. */
+export type Activation = (
+  products: Float32Array | Int32Array,
+  from: number,
+  numFeatures: number,
+  out: Int8Array,
+  at: number,
+) => void;
+
+/**
+ * A projection with integer weights in which every product is exact in f32: `16 * 127 * |weight| * width` stays below 2^24
+ * for weights of +-1 up to a width of 8,256.
+ * @param weights Int8Array, numFeatures x width, row-major
+ */
+export function integerProjection(
+  name: string,
+  parameters: Readonly<Record<string, number>>,
+  input: ProjectionInput,
+  weights: Int8Array,
+  numFeatures: number,
+  activate: Activation,
+): Projection {
+  const { taps, dim } = input;
+  const width = taps * dim;
+  const { factors } = tapFactors(input);
+  // Taps of weight zero are left out of the products altogether.
+  let used = taps;
+  while (used > 1 && factors[used - 1] === 0) used--;
+  const columns = used * dim;
+  let floats: Float32Array | undefined;
+  const right = (): Float32Array => {
+    if (floats) return floats;
+    floats = new Float32Array(numFeatures * columns);
+    for (let m = 0; m < numFeatures; m++) {
+      floats.set(weights.subarray(m * width, m * width + columns), m * columns);
+    }
+    return floats;
+  };
+  return {
+    name,
+    numFeatures,
+    parameters,
+    async project(codes, count, context: FitContext) {
+      const out = new Int8Array(count * numFeatures);
+      for (let first = 0; first < count; first += BLOCK_ROWS) {
+        context.signal?.throwIfAborted();
+        const rows = Math.min(BLOCK_ROWS, count - first);
+        const left = new Float32Array(rows * columns);
+        for (let i = 0; i < rows; i++) {
+          const from = (first + i) * width;
+          for (let j = 0; j < columns; j++) left[i * columns + j] = codes[from + j] * factors[Math.floor(j / dim)];
+        }
+        const shape = { m: rows, n: numFeatures, k: columns, transposeB: true };
+        const products = await context.gemm.f32(left, right(), shape);
+        for (let i = 0; i < rows; i++) {
+          activate(products, i * numFeatures, numFeatures, out, (first + i) * numFeatures);
+        }
+        await context.yieldToHost?.();
+      }
+      return out;
+    },
+    projectInto(codes, count, out) {
+      const row = new Int32Array(columns);
+      const products = new Int32Array(numFeatures);
+      for (let i = 0; i < count; i++) {
+        for (let j = 0; j < columns; j++) row[j] = codes[i * width + j] * factors[Math.floor(j / dim)];
+        for (let m = 0; m < numFeatures; m++) {
+          const from = m * width;
+          let sum = 0;
+          for (let j = 0; j < columns; j++) sum += row[j] * weights[from + j];
+          products[m] = sum;
+        }
+        activate(products, 0, numFeatures, out, i * numFeatures);
+      }
+    },
+  };
+}

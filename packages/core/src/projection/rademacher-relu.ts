@@ -1,0 +1,48 @@
+/**
+ * Random +-1 projection and ReLU, requantised to int8 by an exact shift: `min(max(h, 0) >> s, 127)`.
+ * RanPAC: McDonnell et al., NeurIPS 2023, equation 4 (there Gaussian weights and floats); +-1 weights: Achlioptas (2003).
+ */
+
+import { integerProjection, tapFactors } from './integer-projection.ts';
+import type { Projection, ProjectionInput } from './projection.ts';
+import { seededBits } from './seeded-bits.ts';
+
+/** Standard deviation that a feature should have after the shift: 127 is then seven of them away. */
+const TARGET_DEVIATION = 18;
+
+/** Int8Array, numFeatures x width of +1 and -1, 32 of them a draw. */
+export function rademacherWeights(numFeatures: number, width: number, seed: number): Int8Array {
+  const weights = new Int8Array(numFeatures * width);
+  const next = seededBits(seed);
+  for (let at = 0; at < weights.length; at += 32) {
+    const bits = next();
+    const end = Math.min(32, weights.length - at);
+    for (let k = 0; k < end; k++) weights[at + k] = (bits >>> k) & 1 ? 1 : -1;
+  }
+  return weights;
+}
+
+/** Bits to shift products right so that features of an embedding of this length spread over int8. 4 for one tap of 192. */
+export function requantisingShift(length: number): number {
+  return Math.max(0, Math.round(Math.log2(length / TARGET_DEVIATION)));
+}
+
+/** @param numFeatures M, default 4096 */
+export function rademacherRelu(input: ProjectionInput, numFeatures = 4096, seed = 1): Projection {
+  const weights = rademacherWeights(numFeatures, input.taps * input.dim, seed);
+  const shift = requantisingShift(tapFactors(input).length);
+  const parameters = { features: numFeatures, seed, shift };
+  return integerProjection(
+    'rademacher-relu',
+    parameters,
+    input,
+    weights,
+    numFeatures,
+    (products, from, count, out, at) => {
+      for (let m = 0; m < count; m++) {
+        const h = products[from + m];
+        out[at + m] = h > 0 ? Math.min(h >> shift, 127) : 0;
+      }
+    },
+  );
+}
