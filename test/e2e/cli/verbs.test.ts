@@ -12,6 +12,26 @@ const PER_CLASS = 6;
 let folder: string;
 let model: string;
 
+interface Answer {
+  readonly file: string;
+  readonly label: string | null;
+  readonly known: boolean;
+  readonly confidence: number;
+  readonly novelty: number;
+  readonly top: readonly { readonly label: string; readonly probability: number }[];
+  readonly nearest: readonly {
+    readonly id: string;
+    readonly label: string;
+    readonly similarity: number;
+    readonly source: string;
+  }[];
+}
+
+/** How many of the 12 test pictures, four a class in order, have their class on top. */
+function countRight(answers: readonly Answer[]): number {
+  return answers.filter(({ top }, i) => top[0].label === NAMES[Math.floor(i / 4)]).length;
+}
+
 /** A copy of the model that a test may change. */
 async function copy(name: string): Promise<string> {
   const path = join(folder, name);
@@ -71,8 +91,8 @@ describe('learn', () => {
     const learned = await imprint(['learn', join(folder, 'train'), '--out', out, '--json']);
     expect(learned, learned.stderr).toMatchObject({ status: 0 });
     expect(jsonOf(learned)).toMatchObject({ backbone: 'imprint-tiny', examples: 18 });
-    const lines = jsonLines<{ label: string }>(await imprint(['classify', out, join(folder, 'test'), '--json']));
-    expect(lines.filter((line, i) => line.label === NAMES[Math.floor(i / 4)]).length).toBeGreaterThanOrEqual(10);
+    const lines = jsonLines<Answer>(await imprint(['classify', out, join(folder, 'test'), '--json']));
+    expect(countRight(lines)).toBeGreaterThanOrEqual(10);
   });
 
   it('replaces an Imprint file and refuses any other', async () => {
@@ -114,15 +134,7 @@ describe('classify', () => {
       '2',
     ]);
     expect(finished).toMatchObject({ status: 0, stderr: '' });
-    const lines = jsonLines<{
-      file: string;
-      label: string | null;
-      known: boolean;
-      confidence: number;
-      novelty: number;
-      top: { label: string; probability: number }[];
-      nearest: { id: string; label: string; similarity: number; source: string }[];
-    }>(finished);
+    const lines = jsonLines<Answer>(finished);
     expect(lines).toHaveLength(12);
     for (const [i, line] of lines.entries()) {
       expect(Object.keys(line)).toEqual(['file', 'label', 'known', 'confidence', 'novelty', 'top', 'nearest']);
@@ -138,8 +150,7 @@ describe('classify', () => {
       expect(line.nearest[0].source).toMatch(/^\d\.png$/);
     }
     // Stripes of one colour and direction a class: also 32 KB of a transformer tell them apart, mostly.
-    const right = lines.filter(({ top }, i) => top[0].label === NAMES[Math.floor(i / 4)]).length;
-    expect(right).toBeGreaterThanOrEqual(9);
+    expect(countRight(lines)).toBeGreaterThanOrEqual(9);
   });
 
   it('prints an aligned table for people', async () => {
