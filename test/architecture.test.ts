@@ -18,7 +18,16 @@ const PACKAGE_ARROWS: Record<string, readonly string[]> = {
 /** Rooms of core from top to bottom; a file may import from its own floor's room and from floors below. */
 const CORE_FLOORS: readonly (readonly string[])[] = [
   ['index'],
-  ['classifier', 'evaluate-classifier', 'solution', 'embed-examples', 'ready-embeddings', 'transformers-backbone'],
+  [
+    'classifier',
+    'content',
+    'embed-examples',
+    'evaluate-classifier',
+    'from-transformers-pipeline',
+    'ready-embeddings',
+    'review-examples',
+    'solution',
+  ],
   ['heads', 'scores', 'evaluation'],
   ['backbone', 'head', 'store', 'gemm', 'prediction', 'novelty'],
   ['memory', 'projection', 'image', 'snapshot', 'onnx'],

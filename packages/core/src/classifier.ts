@@ -1,28 +1,42 @@
 /** The facade: a classifier that learns a class from a few examples at once, and forgets nothing. */
 
 import type { Backbone, Embedded } from './backbone.ts';
-import { embedExamples, type AddOptions, type EmbeddedExamples } from './embed-examples.ts';
+import {
+  commitExamples,
+  emptyContent,
+  exampleMemory,
+  mergeContent,
+  modeOf,
+  readyExamples,
+  takeOutExamples,
+  type Content,
+  type MemoryMode,
+} from './content.ts';
+import type { AddOptions } from './embed-examples.ts';
 import { ImprintError, describe, expected } from './errors.ts';
 import { evaluateClassifier, type EvaluateOptions, type LabelledInput } from './evaluate-classifier.ts';
 import type { EvaluationResult } from './evaluation/evaluate.ts';
 import type { Gemm } from './gemm.ts';
-import type { HeadReport } from './head.ts';
-import { headNamed } from './heads/head-named.ts';
+import type { FitContext, HeadReport } from './head.ts';
+import { typedArrayGemm } from './linalg/typed-array-gemm.ts';
 import { encodeCodes } from './memory/codes.ts';
-import { ExampleMemory, type ClassSummary } from './memory/example-memory.ts';
+import { classNotFound, type ClassSummary } from './memory/example-memory.ts';
 import { canonicalLabel } from './memory/label.ts';
 import type { AbortSignalLike } from './platform.ts';
 import type { AddReport, Classified, Prediction } from './prediction.ts';
+import { reviewExamples, suggestInputs, type ReviewReport, type SuggestedInput } from './review-examples.ts';
 import { contentHash, decodeSnapshot, encodeSnapshot } from './snapshot/snapshot.ts';
 import { requireSameBackbone } from './snapshot/identity.ts';
-import { solve, type PredictOptions, type Solution } from './solution.ts';
+import { checkHead, solve, type PredictOptions, type Solution } from './solution.ts';
 import type { Store } from './store.ts';
 
 export interface ClassifierOptions {
-  /** Which head answers; `auto` (the default) chooses by exact leave-one-out. */
+  /** Which head answers; `auto` (the default) blends by exact leave-one-out. The names are in `HEAD_NAMES`. */
   readonly head?: string;
   /** A prediction whose novelty p-value is below this has `label: null`. From 0 (never unknown) to 1. Default 0.01. */
   readonly unknownBelow?: number;
+  /** `examples` (the default) keeps every example's code; `statistics` keeps sums only: for privacy, and for millions. */
+  readonly memory?: MemoryMode;
   /** Who multiplies matrices; default core's own kernel. Runtimes inject ONNX Runtime's. */
   readonly gemm?: Gemm;
   /** Lets the host's event loop turn between slices of a long solve. Runtimes inject it. */
@@ -47,21 +61,24 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   readonly backbone: Backbone<Input>;
   readonly head: string;
   readonly unknownBelow: number;
-  readonly #options: ClassifierOptions;
-  #memory: ExampleMemory;
-  #solution: { readonly memory: ExampleMemory; readonly promise: Promise<Solution> } | undefined;
+  readonly #context: FitContext;
+  readonly #ownsBackbone: boolean;
+  #content: Content;
+  #solution: Promise<Solution> | undefined;
   #disposed = false;
 
-  /** @throws INVALID_ARGUMENT for an unknown head, or `unknownBelow` outside 0 to 1 */
+  /** @throws INVALID_ARGUMENT for an unknown head or memory, or `unknownBelow` outside 0 to 1 */
   constructor(backbone: Backbone<Input>, options: ClassifierOptions = {}) {
-    const { head = 'auto', unknownBelow = DEFAULT_UNKNOWN_BELOW } = options;
-    headNamed(head);
+    const { head = 'auto', unknownBelow = DEFAULT_UNKNOWN_BELOW, memory = 'examples' } = options;
+    const { gemm = typedArrayGemm, yieldToHost, ownsBackbone = false } = options;
     if (!(unknownBelow >= 0 && unknownBelow <= 1)) throw expected('unknownBelow', 'a number from 0 to 1', unknownBelow);
+    this.#content = emptyContent(memory, backbone.identity.taps.length, backbone.identity.dim);
+    checkHead(head, this.#content);
     this.backbone = backbone;
     this.head = head;
     this.unknownBelow = unknownBelow;
-    this.#options = options;
-    this.#memory = new ExampleMemory(backbone.identity.taps.length, backbone.identity.dim);
+    this.#context = yieldToHost === undefined ? { gemm } : { gemm, yieldToHost };
+    this.#ownsBackbone = ownsBackbone;
   }
 
   /**
@@ -71,76 +88,100 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   static restore<Input, Label extends string = string>(
     bytes: Uint8Array,
     backbone: Backbone<Input>,
-    options: ClassifierOptions = {},
+    options: Omit<ClassifierOptions, 'memory'> = {},
   ): Classifier<Input, Label> {
-    const snapshot = decodeSnapshot(bytes);
-    requireSameBackbone(snapshot.identity, backbone.identity);
-    const classifier = new Classifier<Input, Label>(backbone, { ...snapshot.options, ...options });
-    classifier.#memory = snapshot.memory;
+    const { identity, content, options: saved } = decodeSnapshot(bytes);
+    requireSameBackbone(identity, backbone.identity);
+    const classifier = new Classifier<Input, Label>(backbone, { ...saved, ...options, memory: modeOf(content) });
+    classifier.#content = content;
     return classifier;
+  }
+
+  /** Whether examples are kept, or sums only. */
+  get memory(): MemoryMode {
+    return modeOf(this.#content);
   }
 
   /** Classes and their example counts, in canonical order (ascending by UTF-16 units). */
   get classes(): readonly (ClassSummary & { readonly label: Label })[] {
-    return this.#memory.classes() as (ClassSummary & { label: Label })[];
+    return this.#content.classes() as (ClassSummary & { label: Label })[];
   }
 
   get numExamples(): number {
-    return this.#memory.numExamples;
+    return this.#content.numExamples;
   }
 
-  /** Ids and sources of one class's examples, by id. @throws CLASS_NOT_FOUND */
+  /** Ids and sources of one class's examples, by id. @throws CLASS_NOT_FOUND; UNSUPPORTED in statistics mode */
   examples(label: Label): readonly { readonly id: string; readonly source: string | undefined }[] {
-    return this.#memory.examples(canonicalLabel(label)).map(({ id, source }) => ({ id, source }));
+    const memory = exampleMemory(this.#content, 'examples', 'Counts are in classes.');
+    return memory.examples(canonicalLabel(label)).map(({ id, source }) => ({ id, source }));
   }
 
   /**
    * Learns a new class from its examples. Nothing is trained; every other class stays exactly as it was.
    * @throws CLASS_EXISTS, NO_EXAMPLES, INVALID_LABEL; the first unreadable input's error unless `onUnreadable: 'skip'`
    */
-  async addClass(
+  addClass(
     label: Label,
     examples: Iterable<Input> | AsyncIterable<Input>,
     options: AddOptions = {},
   ): Promise<AddReport> {
-    const name = canonicalLabel(label);
-    this.#requireNoClass(name);
-    const embedded = await this.#embed(examples, options);
-    this.#requireNoClass(name);
-    return this.#commit(name, embedded);
+    return this.#add(label, examples, options, (name) => this.#requireNoClass(name));
   }
 
   /** Adds examples to a class. @throws CLASS_NOT_FOUND and what `addClass` throws */
-  async addExamples(
+  addExamples(
     label: Label,
     examples: Iterable<Input> | AsyncIterable<Input>,
     options: AddOptions = {},
   ): Promise<AddReport> {
-    const name = canonicalLabel(label);
-    this.#memory.examples(name);
-    const embedded = await this.#embed(examples, options);
-    this.#memory.examples(name);
-    return this.#commit(name, embedded);
+    return this.#add(label, examples, options, (name) => this.#requireClass(name));
   }
 
-  /** Forgets a class: exactly as if it had never been added. @throws CLASS_NOT_FOUND */
+  /**
+   * Forgets a class: exactly as if it had never been added.
+   * @throws CLASS_NOT_FOUND; UNSUPPORTED in statistics mode: there `forgetExamples` takes them out
+   */
   removeClass(label: Label): void {
     this.#requireUsable();
-    this.#memory.removeClass(canonicalLabel(label));
+    const instead = 'Pass the same inputs again to forgetExamples, which subtracts them.';
+    exampleMemory(this.#content, 'removeClass', instead).removeClass(canonicalLabel(label));
     this.#changed();
   }
 
-  /** Forgets examples by id; a class left without any goes too. @throws CLASS_NOT_FOUND, EXAMPLE_NOT_FOUND */
+  /**
+   * Forgets examples by id; a class left without any goes too.
+   * @throws CLASS_NOT_FOUND, EXAMPLE_NOT_FOUND; UNSUPPORTED in statistics mode: there `forgetExamples` takes them out
+   */
   removeExamples(label: Label, ids: readonly string[]): void {
     this.#requireUsable();
-    this.#memory.removeExamples(canonicalLabel(label), ids);
+    const instead = 'Pass the same inputs again to forgetExamples, which subtracts them.';
+    exampleMemory(this.#content, 'removeExamples', instead).removeExamples(canonicalLabel(label), ids);
+    this.#changed();
+  }
+
+  /**
+   * Forgets examples by showing them again: exactly as if they had never been added, in either memory mode.
+   * @throws CLASS_NOT_FOUND; EXAMPLE_NOT_FOUND (or INVALID_ARGUMENT in statistics mode) for inputs that were never in
+   */
+  async forgetExamples(
+    label: Label,
+    examples: Iterable<Input> | AsyncIterable<Input>,
+    options: AddOptions = {},
+  ): Promise<void> {
+    this.#requireUsable();
+    const name = canonicalLabel(label);
+    this.#requireClass(name);
+    const ready = await readyExamples(this.#content, this.backbone, examples, options, this.#context);
+    this.#requireUsable();
+    takeOutExamples(this.#content, name, ready);
     this.#changed();
   }
 
   /** @throws CLASS_NOT_FOUND; CLASS_EXISTS where `to` is another class */
   renameClass(from: Label, to: Label): void {
     this.#requireUsable();
-    this.#memory.rename(canonicalLabel(from), canonicalLabel(to));
+    this.#content.rename(canonicalLabel(from), canonicalLabel(to));
     this.#changed();
   }
 
@@ -149,24 +190,19 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     this.#requireUsable();
     const [source, target] = [canonicalLabel(from), canonicalLabel(into)];
     if (source === target) throw expected('into', `another class than ${describe(from)}`, into);
-    const memory = this.#memory.clone();
-    memory.examples(target);
-    memory.add(target, memory.examples(source));
-    memory.removeClass(source);
-    this.#memory = memory;
+    this.#content.mergeClasses(source, target);
     this.#changed();
   }
 
   /**
-   * Takes in everything another classifier learned; equal to having learned both here, in any order.
-   * @throws BACKBONE_MISMATCH
+   * Takes in everything another classifier learned; equal to having learned both here, in any order. In statistics mode an
+   * example that both learned counts twice.
+   * @throws BACKBONE_MISMATCH; INVALID_ARGUMENT for another memory mode
    */
   merge(other: Classifier<Input, Label>): void {
     this.#requireUsable();
     requireSameBackbone(other.backbone.identity, this.backbone.identity);
-    const memory = this.#memory.clone();
-    for (const { label } of other.#memory.classes()) memory.add(label, other.#memory.examples(label));
-    this.#memory = memory;
+    mergeContent(this.#content, other.#content);
     this.#changed();
   }
 
@@ -188,18 +224,14 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   /**
    * Classifies inputs as they come, in order; an input that cannot be read yields its error and the stream goes on.
    * Changes to the classifier while the stream runs are seen from its next batch on.
+   * @throws NO_CLASSES before the first class
    */
   async *classifyMany(
     inputs: Iterable<Input> | AsyncIterable<Input>,
     options: ClassifyOptions = {},
   ): AsyncGenerator<Classified<Label>, void, undefined> {
     this.#requireUsable();
-    if (this.#memory.numClasses === 0) {
-      throw new ImprintError(
-        'NO_CLASSES',
-        'Expected at least one class before classifying, got none. Call addClass(label, examples) first.',
-      );
-    }
+    this.#requireClasses();
     let batch: Embedded[] = [];
     for await (const embedded of this.backbone.embed(inputs, signalOf(options))) {
       batch.push(embedded);
@@ -215,11 +247,32 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
    * Measures the classifier on labelled inputs, and on inputs of no class (`options.unknown`) if given.
    * @throws CLASS_NOT_FOUND for a label that is no class; NO_EXAMPLES
    */
-  async evaluate(
+  evaluate(
     examples: Iterable<LabelledInput<Input, Label>> | AsyncIterable<LabelledInput<Input, Label>>,
     options: EvaluateOptions<Input> = {},
   ): Promise<EvaluationResult> {
     return evaluateClassifier(this, examples, options);
+  }
+
+  /** What to look at again among the examples: likely wrong labels, outliers, near duplicates. @throws NO_CLASSES; UNSUPPORTED */
+  async review(
+    options: { readonly most?: number; readonly signal?: AbortSignalLike } = {},
+  ): Promise<ReviewReport<Label>> {
+    exampleMemory(this.#content, 'review', 'Learn with memory "examples" to use it.');
+    const solution = await this.#solve(options.signal);
+    return (await reviewExamples(solution, this.#context, options.most ?? 50)) as ReviewReport<Label>;
+  }
+
+  /** Which unlabelled inputs to label next, the most useful first. @throws NO_CLASSES; UNSUPPORTED in statistics mode */
+  async suggest(
+    pool: Iterable<Input> | AsyncIterable<Input>,
+    options: { readonly count?: number; readonly signal?: AbortSignalLike } = {},
+  ): Promise<SuggestedInput[]> {
+    exampleMemory(this.#content, 'suggest', 'Learn with memory "examples" to use it.');
+    this.#requireClasses();
+    const embedded: Embedded[] = [];
+    for await (const item of this.backbone.embed(pool, signalOf(options))) embedded.push(item);
+    return suggestInputs(await this.#solve(options.signal), this.#context, embedded, options.count ?? 10);
   }
 
   /** Which head answers at present, its parameters, and why. @throws NO_CLASSES */
@@ -232,7 +285,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     return encodeSnapshot({
       identity: this.backbone.identity,
       options: { head: this.head, unknownBelow: this.unknownBelow },
-      memory: this.#memory,
+      content: this.#content,
     });
   }
 
@@ -251,24 +304,29 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     if (this.#disposed) return;
     this.#disposed = true;
     this.#solution = undefined;
-    if (this.#options.ownsBackbone === true) await this.backbone.dispose();
+    if (this.#ownsBackbone) await this.backbone.dispose();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
 
-  async #embed(examples: Iterable<Input> | AsyncIterable<Input>, options: AddOptions): Promise<EmbeddedExamples> {
+  async #add(
+    label: Label,
+    inputs: Iterable<Input> | AsyncIterable<Input>,
+    options: AddOptions,
+    check: (name: string) => void,
+  ): Promise<AddReport> {
     this.#requireUsable();
-    const embedded = await embedExamples(this.backbone, examples, options);
+    const name = canonicalLabel(label);
+    check(name);
+    const ready = await readyExamples(this.#content, this.backbone, inputs, options, this.#context);
+    // While the pictures were looked at, another call may have come first.
     this.#requireUsable();
-    return embedded;
-  }
-
-  #commit(label: string, { examples, unreadable }: EmbeddedExamples): AddReport {
-    const added = this.#memory.add(label, examples);
+    check(name);
+    const added = commitExamples(this.#content, name, ready);
     this.#changed();
-    return { added, duplicates: examples.length - added, unreadable };
+    return { added, duplicates: ready.count - added, unreadable: ready.unreadable };
   }
 
   async #classifyBatch(batch: readonly Embedded[], options: ClassifyOptions): Promise<Classified<Label>[]> {
@@ -286,32 +344,48 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     });
   }
 
-  #solve(signal: AbortSignalLike | undefined): Promise<Solution> {
+  async #solve(signal: AbortSignalLike | undefined): Promise<Solution> {
     this.#requireUsable();
-    const memory = this.#memory;
-    if (this.#solution?.memory !== memory) {
-      // A caller's abort ends its own wait below; the solve itself serves every later caller.
-      const promise = solve(memory.view(), { ...this.#options, head: this.head, unknownBelow: this.unknownBelow });
-      this.#solution = { memory, promise };
-      promise.catch(() => {
-        if (this.#solution?.promise === promise) this.#solution = undefined;
+    this.#requireClasses();
+    if (this.#solution === undefined) {
+      // An abort ends its caller's wait, not the solve: that serves every later caller.
+      const solution = solve(this.#content, this.head, this.unknownBelow, this.#context);
+      this.#solution = solution;
+      solution.catch(() => {
+        if (this.#solution === solution) this.#solution = undefined;
       });
     }
-    return this.#solution.promise.then((solution) => {
-      signal?.throwIfAborted();
-      return solution;
-    });
+    const solution = await this.#solution;
+    signal?.throwIfAborted();
+    return solution;
   }
 
   #changed(): void {
     this.#solution = undefined;
   }
 
-  #requireNoClass(label: string): void {
-    if (this.#memory.has(label)) {
+  #requireClass(name: string): void {
+    if (!this.#content.has(name))
+      throw classNotFound(
+        name,
+        this.#content.classes().map(({ label }) => label),
+      );
+  }
+
+  #requireNoClass(name: string): void {
+    if (this.#content.has(name)) {
       throw new ImprintError(
         'CLASS_EXISTS',
-        `Expected a new label, got ${describe(label)}, which is a class already. To add examples to it use addExamples.`,
+        `Expected a new label, got ${describe(name)}, which is a class already. To add examples to it use addExamples.`,
+      );
+    }
+  }
+
+  #requireClasses(): void {
+    if (this.#content.numClasses === 0) {
+      throw new ImprintError(
+        'NO_CLASSES',
+        'Expected at least one class before classifying, got none. Call addClass(label, examples) first.',
       );
     }
   }

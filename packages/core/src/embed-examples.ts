@@ -1,7 +1,6 @@
-/** Examples on their way into memory: embedded, encoded, counted; unreadable ones refused or set aside. */
+/** Inputs on their way into memory: embedded and encoded; unreadable ones refused or set aside. */
 
 import type { Backbone } from './backbone.ts';
-import { ImprintError } from './errors.ts';
 import { encodeCodes } from './memory/codes.ts';
 import type { Example } from './memory/example-memory.ts';
 import type { AbortSignalLike } from './platform.ts';
@@ -16,44 +15,19 @@ export interface AddOptions {
   readonly onUnreadable?: 'throw' | 'skip';
 }
 
-export interface EmbeddedExamples {
-  readonly examples: readonly Example[];
-  readonly unreadable: readonly Unreadable[];
-}
-
-/**
- * Embeds and encodes every input.
- * @throws NO_EXAMPLES where none is left; the first unreadable input's error with `onUnreadable: 'throw'`
- */
-export async function embedExamples<Input>(
+/** Embeds and encodes inputs in order. @throws the first unreadable input's error with `onUnreadable: 'throw'` */
+export async function* embedInputs<Input>(
   backbone: Backbone<Input>,
   inputs: Iterable<Input> | AsyncIterable<Input>,
-  { signal, onProgress, onUnreadable = 'throw' }: AddOptions,
-): Promise<EmbeddedExamples> {
+  { signal, onUnreadable = 'throw' }: AddOptions,
+): AsyncGenerator<Example | Unreadable, void, undefined> {
   const { dim, taps } = backbone.identity;
-  const examples: Example[] = [];
-  const unreadable: Unreadable[] = [];
   signal?.throwIfAborted();
   for await (const item of backbone.embed(inputs, signal === undefined ? {} : { signal })) {
-    if ('error' in item) {
-      if (onUnreadable === 'throw') throw item.error;
-      unreadable.push(item);
-    } else {
-      const codes = encodeCodes(item.embedding, 1, taps.length, dim);
-      examples.push({ id: item.id, source: item.source, codes });
-    }
-    onProgress?.({ done: examples.length + unreadable.length });
+    if (!('error' in item)) {
+      const { id, source, embedding } = item;
+      yield { id, source, codes: encodeCodes(embedding, 1, taps.length, dim) };
+    } else if (onUnreadable === 'throw') throw item.error;
+    else yield item;
   }
-  signal?.throwIfAborted();
-  if (examples.length === 0) {
-    const cause = unreadable[0]?.error;
-    throw new ImprintError(
-      'NO_EXAMPLES',
-      cause === undefined
-        ? 'Expected at least one example, got none. Pass one or more inputs.'
-        : `Expected at least one readable example, got ${unreadable.length} that cannot be read. The first: ${cause.message}`,
-      { cause },
-    );
-  }
-  return { examples, unreadable };
 }

@@ -2,6 +2,8 @@
 
 export { Classifier, type ClassifierOptions, type ClassifyOptions } from './classifier.ts';
 export type { AddOptions } from './embed-examples.ts';
+export type { MemoryMode } from './content.ts';
+export type { NamedExample, ReviewReport, SuggestedInput } from './review-examples.ts';
 export type { EvaluateOptions, LabelledInput } from './evaluate-classifier.ts';
 export type { AddReport, Classified, NearestExample, Prediction, RankedLabel, Unreadable } from './prediction.ts';
 export { readyEmbeddings, type ReadyEmbedding, type ReadyEmbeddingsOptions } from './ready-embeddings.ts';

@@ -1,38 +1,32 @@
-/** Everything that is solved from one state of the memory: head, calibration, novelty. Thrown away when the memory changes. */
+/** Everything that is solved from one state of the content: head, calibration, novelty. Thrown away when that changes. */
 
-import { headNamed } from './heads/head-named.ts';
-import type { Gemm } from './gemm.ts';
+import type { Content } from './content.ts';
+import { expected } from './errors.ts';
+import { headNamed, STATISTICS_HEAD_NAMES, statisticsHeadNamed } from './heads/head-named.ts';
 import type { FitContext, FittedHead, HeadReport } from './head.ts';
-import { typedArrayGemm } from './linalg/typed-array-gemm.ts';
+import { ClassStatistics } from './memory/class-statistics.ts';
 import type { MemoryView } from './memory/example-memory.ts';
 import type { NearestExample, Prediction, RankedLabel } from './prediction.ts';
 import { fitTemperature, probabilitiesInto } from './scores/calibration.ts';
-
 import { codeSquares, nearestExamples } from './scores/nearest.ts';
+import { fitStatisticsDetector } from './scores/statistics-detector.ts';
 import { fitUnknownDetector, type UnknownDetector } from './scores/unknown.ts';
-import { expected } from './errors.ts';
-
-export interface SolveOptions {
-  readonly head: string;
-  readonly unknownBelow: number;
-  readonly gemm?: Gemm;
-  readonly yieldToHost?: () => Promise<void>;
-}
 
 export interface PredictOptions {
   /** Classes in `ranking`. Default 5. */
   readonly top?: number;
-  /** Examples in `nearest`. Default 3; 0 leaves them out. */
+  /** Examples in `nearest`. Default 3; 0 leaves them out. There are none in statistics mode. */
   readonly nearest?: number;
 }
 
 export interface Solution {
-  readonly memory: MemoryView;
+  readonly labels: readonly string[];
   readonly head: FittedHead;
-  readonly detector: UnknownDetector;
-  /** Softmax temperature that makes leave-one-out scores likeliest. */
+  /** Softmax temperature of the head's scores. */
   readonly temperature: number;
   readonly report: HeadReport;
+  /** What single examples allow; absent in statistics mode. */
+  readonly examples?: { readonly memory: MemoryView; readonly detector: UnknownDetector };
   /**
    * Predictions of queries.
    * @param codes Int8Array, numQueries x width, row-major
@@ -41,53 +35,120 @@ export interface Solution {
   predict(codes: Int8Array, numQueries: number, options: PredictOptions): Promise<Prediction[]>;
 }
 
-/** Solves head, calibration and novelty from `memory`, which has at least one class. */
-export async function solve(memory: MemoryView, options: SolveOptions): Promise<Solution> {
-  const { gemm = typedArrayGemm, yieldToHost, unknownBelow } = options;
-  const context: FitContext = yieldToHost === undefined ? { gemm } : { gemm, yieldToHost };
-  const head = await headNamed(options.head).fit(memory, context);
-  const { numClasses, numExamples, classIndices } = memory;
-  await yieldToHost?.();
-  const temperature = fitTemperature(head.leaveOneOut(), classIndices, numExamples, numClasses, head.leaveOneOutRows);
-  await yieldToHost?.();
-  const detector = await fitUnknownDetector(memory, context);
+/** What a prediction is put together from, in either memory mode. */
+interface Parts {
+  readonly labels: readonly string[];
+  readonly width: number;
+  readonly head: FittedHead;
+  readonly temperature: number;
+  readonly detector: Pick<UnknownDetector, 'detectInto'>;
+  nearest(query: Int8Array, count: number): NearestExample[];
+}
 
+/** Refuses a head that there is not, or that needs examples where only sums are kept. @throws INVALID_ARGUMENT */
+export function checkHead(name: string, content: Content): void {
+  headNamed(name);
+  if (content instanceof ClassStatistics && !STATISTICS_HEAD_NAMES.includes(name)) {
+    throw expected('head', `one of ${STATISTICS_HEAD_NAMES.join(', ')} with memory "statistics"`, name);
+  }
+}
+
+/** Solves from a content that has at least one class. */
+export async function solve(
+  content: Content,
+  head: string,
+  unknownBelow: number,
+  context: FitContext,
+): Promise<Solution> {
+  return content instanceof ClassStatistics
+    ? solveStatistics(content, head, unknownBelow, context)
+    : solveExamples(content.view(), head, unknownBelow, context);
+}
+
+async function solveExamples(
+  memory: MemoryView,
+  name: string,
+  unknownBelow: number,
+  context: FitContext,
+): Promise<Solution> {
+  const head = await headNamed(name).fit(memory, context);
+  const { numClasses, numExamples, classIndices, labels, width } = memory;
+  await context.yieldToHost?.();
+  const temperature = fitTemperature(head.leaveOneOut(), classIndices, numExamples, numClasses, head.leaveOneOutRows);
+  await context.yieldToHost?.();
+  const detector = await fitUnknownDetector(memory, context);
   const squares = codeSquares(memory);
+  const nearest = (query: Int8Array, count: number): NearestExample[] =>
+    nearestExamples(memory, query, count, squares).map(({ row, similarity }) => ({
+      id: memory.ids[row],
+      label: labels[memory.classIndices[row]],
+      similarity,
+      source: memory.sources[row],
+    }));
+  const parts = { labels, width, head, temperature, detector, nearest };
   return {
-    memory,
+    labels,
     head,
-    detector,
     temperature,
     report: head.report,
-    async predict(codes, numQueries, { top = 5, nearest = 3 }) {
-      checkCount('top', top, 1);
-      checkCount('nearest', nearest, 0);
-      const probabilities = await headScores(head, codes, numQueries);
-      probabilitiesInto(probabilities, numQueries, numClasses, temperature, probabilities);
-      const strangeness = new Float64Array(numQueries);
-      const pValues = new Float64Array(numQueries);
-      detector.detectInto(codes, numQueries, strangeness, pValues);
-      return Array.from({ length: numQueries }, (_, query) => {
-        const row = probabilities.subarray(query * numClasses, (query + 1) * numClasses);
-        const ranking = rank(row, memory.labels, top);
-        const known = pValues[query] >= unknownBelow;
-        return {
-          label: known ? ranking[0].label : null,
-          known,
-          confidence: ranking[0].probability,
-          novelty: pValues[query],
-          strangeness: strangeness[query],
-          ranking,
-          nearest: nearestOf(
-            memory,
-            squares,
-            codes.subarray(query * memory.width, (query + 1) * memory.width),
-            nearest,
-          ),
-        };
-      });
-    },
+    examples: { memory, detector },
+    predict: (codes, numQueries, options) => predict(parts, unknownBelow, codes, numQueries, options),
   };
+}
+
+async function solveStatistics(
+  content: ClassStatistics,
+  name: string,
+  unknownBelow: number,
+  context: FitContext,
+): Promise<Solution> {
+  const statistics = content.view();
+  const { labels, width, numClasses, sums, counts } = statistics;
+  const head = await statisticsHeadNamed(name, statistics).fitFromStatistics(statistics, context);
+  // No example is left to leave out: one mean a class, of which the calibration takes its prior temperature.
+  const means = Int8Array.from(sums, (sum, i) => Math.round(sum / counts[Math.floor(i / width)]));
+  const scores = new Float64Array(numClasses * numClasses);
+  head.scoresInto(means, numClasses, scores);
+  const temperature = fitTemperature(scores, Int32Array.from(labels.keys()), numClasses, numClasses);
+  const detector = await fitStatisticsDetector(statistics, context);
+  const parts = { labels, width, head, temperature, detector, nearest: () => [] };
+  return {
+    labels,
+    head,
+    temperature,
+    report: head.report,
+    predict: (codes, numQueries, options) => predict(parts, unknownBelow, codes, numQueries, options),
+  };
+}
+
+async function predict(
+  { labels, width, head, temperature, detector, nearest: nearestOf }: Parts,
+  unknownBelow: number,
+  codes: Int8Array,
+  numQueries: number,
+  { top = 5, nearest = 3 }: PredictOptions,
+): Promise<Prediction[]> {
+  checkCount('top', top, 1);
+  checkCount('nearest', nearest, 0);
+  const numClasses = labels.length;
+  const probabilities = await headScores(head, codes, numQueries);
+  probabilitiesInto(probabilities, numQueries, numClasses, temperature, probabilities);
+  const strangeness = new Float64Array(numQueries);
+  const pValues = new Float64Array(numQueries);
+  detector.detectInto(codes, numQueries, strangeness, pValues);
+  return Array.from({ length: numQueries }, (_, query) => {
+    const ranking = rank(probabilities.subarray(query * numClasses, (query + 1) * numClasses), labels, top);
+    const known = pValues[query] >= unknownBelow;
+    return {
+      label: known ? ranking[0].label : null,
+      known,
+      confidence: ranking[0].probability,
+      novelty: pValues[query],
+      strangeness: strangeness[query],
+      ranking,
+      nearest: nearestOf(codes.subarray(query * width, (query + 1) * width), nearest),
+    };
+  });
 }
 
 async function headScores(head: FittedHead, codes: Int8Array, numQueries: number): Promise<Float64Array> {
@@ -103,15 +164,6 @@ function rank(probabilities: Float64Array, labels: readonly string[], top: numbe
   return order
     .slice(0, top)
     .map((classIndex) => ({ label: labels[classIndex], probability: probabilities[classIndex] }));
-}
-
-function nearestOf(memory: MemoryView, squares: Int32Array, query: Int8Array, count: number): NearestExample[] {
-  return nearestExamples(memory, query, count, squares).map(({ row, similarity }) => ({
-    id: memory.ids[row],
-    label: memory.labels[memory.classIndices[row]],
-    similarity,
-    source: memory.sources[row],
-  }));
 }
 
 function checkCount(name: string, value: number, least: number): void {

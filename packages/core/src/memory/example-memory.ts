@@ -44,7 +44,7 @@ export class ExampleMemory {
   readonly taps: number;
   readonly dim: number;
   readonly width: number;
-  readonly #classes = new Map<string, ClassRecord>();
+  #classes = new Map<string, ClassRecord>();
   #numExamples = 0;
   #view: MemoryView | undefined;
 
@@ -154,15 +154,21 @@ export class ExampleMemory {
     this.#view = undefined;
   }
 
-  /** A copy that shares the (never written) codes, for trying a change before it is kept. */
-  clone(): ExampleMemory {
-    const copy = new ExampleMemory(this.taps, this.dim);
-    for (const [label, { examples, sums }] of this.#classes) {
-      copy.#classes.set(label, { examples: new Map(examples), sums: sums.slice() });
-    }
-    copy.#numExamples = this.#numExamples;
-    copy.#view = this.#view;
-    return copy;
+  /** Moves every example of `from` into `into`, or nothing where that fails. @throws CLASS_NOT_FOUND; see `add` */
+  mergeClasses(from: string, into: string): void {
+    const moved = this.#record(from);
+    this.#record(into);
+    this.add(into, [...moved.examples.values()]);
+    this.removeClass(from);
+  }
+
+  /** Takes in all of another memory's classes, or nothing where that fails. @throws see `add` */
+  merge(other: ExampleMemory): void {
+    const trial = this.#clone();
+    for (const [label, { examples }] of other.#classes) trial.add(label, [...examples.values()]);
+    this.#classes = trial.#classes;
+    this.#numExamples = trial.#numExamples;
+    this.#view = undefined;
   }
 
   /**
@@ -200,6 +206,16 @@ export class ExampleMemory {
     }
     const numClasses = labels.length;
     return { taps, dim, width, numClasses, numExamples, codes, classIndices, counts, sums, labels, ids, sources };
+  }
+
+  /** Shares the codes, which are never written. */
+  #clone(): ExampleMemory {
+    const copy = new ExampleMemory(this.taps, this.dim);
+    for (const [label, { examples, sums }] of this.#classes) {
+      copy.#classes.set(label, { examples: new Map(examples), sums: sums.slice() });
+    }
+    copy.#numExamples = this.#numExamples;
+    return copy;
   }
 
   #record(label: string): ClassRecord {

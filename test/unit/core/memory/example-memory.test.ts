@@ -126,12 +126,43 @@ describe('ExampleMemory', () => {
     expect(() => memory.rename('a', 'b')).toThrow(expect.objectContaining({ code: 'CLASS_EXISTS' }));
   });
 
-  it('does not let a clone’s changes through', () => {
-    const memory = freshMemory(new Map([['a', new Set([0])]]));
+  it('joins two classes, or nothing where one id names two pictures', () => {
+    const memory = freshMemory(
+      new Map([
+        ['a', new Set([0, 1])],
+        ['b', new Set([1, 2])],
+      ]),
+    );
+    memory.mergeClasses('a', 'b');
+    expect(memory.view()).toEqual(freshMemory(new Map([['b', new Set([0, 1, 2])]])).view());
+    memory.add('c', [{ ...example(5), id: 'id0' }]);
     const before = memory.view();
-    const copy = memory.clone();
-    copy.add('a', [example(1)]);
-    copy.rename('a', 'z');
-    expect(memory.view()).toEqual(before);
+    expect(() => memory.mergeClasses('c', 'b')).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(memory.view()).toBe(before);
+  });
+
+  it('takes in all of another memory, or nothing', () => {
+    const memory = freshMemory(new Map([['a', new Set([0])]]));
+    memory.merge(
+      freshMemory(
+        new Map([
+          ['a', new Set([1])],
+          ['b', new Set([2])],
+        ]),
+      ),
+    );
+    expect(memory.view()).toEqual(
+      freshMemory(
+        new Map([
+          ['a', new Set([0, 1])],
+          ['b', new Set([2])],
+        ]),
+      ).view(),
+    );
+    const clashing = freshMemory(new Map([['0', new Set([9])]]));
+    clashing.add('b', [{ ...example(7), id: 'id2' }]);
+    const before = memory.view();
+    expect(() => memory.merge(clashing)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(memory.view()).toBe(before);
   });
 });

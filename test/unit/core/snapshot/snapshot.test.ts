@@ -21,7 +21,7 @@ const identity = {
 const options = { head: 'auto', unknownBelow: 0.01 };
 
 function file(counts: readonly number[] = [3, 1, 2]): Uint8Array {
-  return encodeSnapshot({ identity, options, memory: clusterMemory(counts, 2, 6) });
+  return encodeSnapshot({ identity, options, content: clusterMemory(counts, 2, 6) });
 }
 
 /** The file with its metadata changed, still a valid safetensors file. */
@@ -32,16 +32,16 @@ function withMetadata(changes: Record<string, string>): Uint8Array {
 
 describe('a snapshot', () => {
   it('gives back what it was made of', () => {
-    const memory = clusterMemory([3, 1, 2], 2, 6);
-    const decoded = decodeSnapshot(encodeSnapshot({ identity, options, memory }));
+    const content = clusterMemory([3, 1, 2], 2, 6);
+    const decoded = decodeSnapshot(encodeSnapshot({ identity, options, content }));
     expect(decoded.identity).toEqual(identity);
     expect(decoded.options).toEqual(options);
-    expect(decoded.memory.view()).toEqual(memory.view());
-    expect(encodeSnapshot(decoded)).toEqual(encodeSnapshot({ identity, options, memory }));
+    expect(decoded.content.view()).toEqual(content.view());
+    expect(encodeSnapshot(decoded)).toEqual(encodeSnapshot({ identity, options, content }));
   });
 
   it('may be empty', () => {
-    expect(decodeSnapshot(file([])).memory.numClasses).toBe(0);
+    expect(decodeSnapshot(file([])).content.numClasses).toBe(0);
   });
 
   it('is read from the middle of a larger buffer, at any alignment', () => {
@@ -49,7 +49,7 @@ describe('a snapshot', () => {
     const buffer = new Uint8Array(bytes.length + 16);
     for (const offset of [1, 3, 8]) {
       buffer.set(bytes, offset);
-      expect(decodeSnapshot(buffer.subarray(offset, offset + bytes.length)).memory.numExamples).toBe(6);
+      expect(decodeSnapshot(buffer.subarray(offset, offset + bytes.length)).content.numExamples).toBe(6);
     }
   });
 

@@ -1,0 +1,161 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Classifier, readyEmbeddings, type ReadyEmbedding } from '../../../packages/core/src/index.ts';
+import { studentTail5 } from '../../../packages/core/src/scores/statistics-detector.ts';
+import { clusterEmbedding } from '../../embeddings.ts';
+
+const DIM = 16;
+const backbone = readyEmbeddings({ name: 'test', dim: DIM, taps: ['last', 'middle'] });
+const LABELS = ['cat', 'dog', 'owl'];
+
+function pictures(cluster: number, from: number, to: number): ReadyEmbedding[] {
+  return Array.from({ length: to - from }, (_, i) => ({
+    embedding: clusterEmbedding(cluster, from + i, DIM * 2),
+    id: `k${cluster}-${from + i}`,
+  }));
+}
+
+async function learned(counts: readonly number[], head?: string): Promise<Classifier<ReadyEmbedding>> {
+  const classifier = new Classifier(backbone, { memory: 'statistics', ...(head !== undefined && { head }) });
+  for (const [cluster, count] of counts.entries()) {
+    await classifier.addClass(LABELS[cluster], pictures(cluster, 0, count));
+  }
+  return classifier;
+}
+
+describe('a classifier that keeps sums only', () => {
+  it('is the same bytes in whatever order and parts its content came, through merges, and after adding and forgetting', async () => {
+    const reference = (await learned([5, 5, 5])).snapshot();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.shuffledSubarray([...Array(15).keys()], { minLength: 15 }),
+        fc.nat(15),
+        async (order, split) => {
+          const learn = async (items: readonly number[]) => {
+            const classifier = new Classifier(backbone, { memory: 'statistics' });
+            await classifier.addClass('passing', pictures(9, 0, 3));
+            for (const item of items) {
+              const label = LABELS[Math.floor(item / 5)];
+              const example = pictures(Math.floor(item / 5), item % 5, (item % 5) + 1);
+              if (classifier.classes.some((entry) => entry.label === label))
+                await classifier.addExamples(label, example);
+              else await classifier.addClass(label, example);
+            }
+            await classifier.forgetExamples('passing', pictures(9, 0, 3).reverse());
+            return classifier;
+          };
+          const left = await learn(order.slice(0, split));
+          left.merge(await learn(order.slice(split)));
+          expect(left.snapshot()).toEqual(reference);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('does not grow with examples, and adds more of them than one exact product takes', async () => {
+    const few = await learned([3, 3, 3]);
+    const many = await learned([3, 3, 1100]);
+    expect(many.numExamples).toBe(1106);
+    expect(Math.abs(many.snapshot().length - few.snapshot().length)).toBeLessThan(16);
+    const again = new Classifier(backbone, { memory: 'statistics' });
+    await again.addClass('owl', pictures(2, 1000, 1100));
+    await again.addExamples('owl', pictures(2, 0, 1000));
+    await again.addClass('dog', pictures(1, 0, 3));
+    await again.addClass('cat', pictures(0, 0, 3));
+    expect(again.snapshot()).toEqual(many.snapshot());
+  });
+
+  it.each(['auto', 'discriminant', 'nearest-class-mean'])(
+    'answers with the head %s as examples mode does',
+    async (head) => {
+      const sums = await learned([20, 20, 20], head);
+      const examples = new Classifier(backbone, { head: head === 'auto' ? 'discriminant' : head });
+      for (const [cluster, label] of LABELS.entries()) await examples.addClass(label, pictures(cluster, 0, 20));
+      for (let i = 100; i < 120; i++) {
+        const [input] = pictures(i % 3, i, i + 1);
+        const [a, b] = [await sums.classify(input), await examples.classify(input)];
+        expect(a.ranking.map(({ label }) => label)).toEqual(b.ranking.map(({ label }) => label));
+        expect(a.nearest).toEqual([]);
+        expect(a.confidence).toBeGreaterThan(1 / 3);
+      }
+    },
+  );
+
+  it('tells strangers, and takes new pictures of what it learned for known', async () => {
+    const classifier = await learned([20, 20, 20]);
+    let known = 0;
+    for (let i = 100; i < 200; i++) if ((await classifier.classify(pictures(i % 3, i, i + 1)[0])).known) known++;
+    expect(known).toBeGreaterThanOrEqual(95);
+    for (let stranger = 30; stranger < 50; stranger++) {
+      expect((await classifier.classify(pictures(stranger, 0, 1)[0])).label).toBeNull();
+    }
+  });
+
+  it('survives a save and a restore, rename and join of classes', async () => {
+    const classifier = await learned([4, 5, 6]);
+    classifier.renameClass('owl', 'bird');
+    classifier.mergeClasses('dog', 'cat');
+    const restored = Classifier.restore<ReadyEmbedding>(classifier.snapshot(), backbone);
+    expect(restored.memory).toBe('statistics');
+    expect(restored.classes).toEqual([
+      { label: 'bird', count: 6 },
+      { label: 'cat', count: 9 },
+    ]);
+    const [input] = pictures(2, 50, 51);
+    expect(await restored.classify(input)).toEqual(await classifier.classify(input));
+  });
+
+  it('works with one example a class, with one class, and with equal examples', async () => {
+    for (const counts of [[1], [1, 1, 1], [5], [1, 5]]) {
+      const { confidence, novelty, strangeness, ranking } = await (
+        await learned(counts)
+      ).classify(pictures(0, 0, 1)[0]);
+      expect(ranking[0].label).toBe('cat');
+      expect([confidence, novelty, strangeness].every(Number.isFinite)).toBe(true);
+    }
+    const same = new Classifier(backbone, { memory: 'statistics' });
+    const [one] = pictures(0, 0, 1);
+    await same.addClass('cat', [one, { ...one, id: 'b' }, { ...one, id: 'c' }]);
+    await same.addClass('dog', [pictures(1, 0, 1)[0], pictures(1, 0, 1)[0]]);
+    expect(await same.classify(one)).toMatchObject({ label: 'cat', known: true });
+  });
+
+  it('refuses what needs single examples, with what to do instead, and examples that were never in', async () => {
+    const classifier = await learned([3, 3, 3]);
+    const before = classifier.snapshot();
+    const unsupported = expect.objectContaining({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining('forgetExamples'),
+    });
+    expect(() => classifier.removeClass('cat')).toThrow(unsupported);
+    expect(() => classifier.removeExamples('cat', ['k0-0'])).toThrow(unsupported);
+    await expect(classifier.review()).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await expect(classifier.forgetExamples('cat', pictures(0, 0, 4))).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
+    await expect(classifier.forgetExamples('cat', pictures(1, 0, 3))).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
+    expect(() => new Classifier(backbone, { memory: 'statistics', head: 'kernel-ridge' })).toThrow(
+      'with memory "statistics"',
+    );
+    expect(() => classifier.merge(new Classifier(backbone))).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    );
+    expect(classifier.snapshot()).toEqual(before);
+  });
+});
+
+describe('studentTail5', () => {
+  // scipy.stats.t.sf(t, 5), 12 digits: the closed form differs by rounding only.
+  it.each([
+    [-3, 0.984950376051],
+    [0, 0.5],
+    [1, 0.181608733825],
+    [2.015048372669, 0.05],
+    [10, 0.000085473788],
+  ])('of %d is %d', (t, tail) => {
+    expect(studentTail5(t)).toBeCloseTo(tail, 10);
+  });
+});
