@@ -3,6 +3,8 @@
 /** Grid of lambda relative to the mean diagonal: 10^-4 to 10^1.5 in steps of 10^0.5. */
 const STEPS = 12;
 const lambdaAt = (step: number): number => 10 ** (step / 2 - 4);
+/** A smaller lambda has to lower the loss by this share: below, less shrinkage gains nothing that another sample would show. */
+const LEAST_GAIN = 1e-3;
 /** Where the search starts: 10^-1, close to where leave-one-out put it on every set measured. */
 const START = 6;
 
@@ -15,7 +17,7 @@ export interface LambdaChoice {
 
 /**
  * Walks down the grid from its start and then takes the lowest point of the parabola through the best value and its two
- * neighbours in log lambda, so that a little more evidence moves lambda a little. Equal values prefer the larger lambda.
+ * neighbours in log lambda, so that a little more evidence moves lambda a little. Of about equal values the larger lambda is taken.
  * @param loss called once a grid point; smaller is better
  */
 export async function searchLambda(loss: (lambda: number) => Promise<number>): Promise<LambdaChoice> {
@@ -26,12 +28,11 @@ export async function searchLambda(loss: (lambda: number) => Promise<number>): P
     if (value === undefined) known.set(step, (value = await loss(lambdaAt(step))));
     return value;
   };
+  const better = async (next: number, than: number): Promise<boolean> =>
+    next > than ? (await at(next)) <= (await at(than)) : (await at(next)) < (await at(than)) * (1 - LEAST_GAIN);
   let best = START;
-  const direction = (await at(best + 1)) <= (await at(best)) ? 1 : -1;
-  while (direction === 1 ? (await at(best + 1)) <= (await at(best)) : (await at(best - 1)) < (await at(best))) {
-    if (best + direction < 0 || best + direction >= STEPS) break;
-    best += direction;
-  }
+  const direction = (await better(best + 1, best)) ? 1 : -1;
+  while (best + direction >= 0 && best + direction < STEPS && (await better(best + direction, best))) best += direction;
   const [left, middle, right] = [await at(best - 1), await at(best), await at(best + 1)];
   const curvature = left - 2 * middle + right;
   const shift = curvature > 0 && curvature < Infinity ? (left - right) / (2 * curvature) : 0;
