@@ -204,9 +204,12 @@ class OrtGemm implements Gemm {
         ...(numThreads !== undefined && { intraOpNumThreads: numThreads }),
       });
     } catch (cause) {
+      // What went wrong stands at the end of ONNX Runtime's long sentences, after its source files' paths.
+      const message = (cause instanceof Error ? cause.message : String(cause)).trim().split('\n')[0];
+      const reason = message.length > 120 ? `...${message.slice(-117)}` : message;
       throw new ImprintError(
         'DEVICE_UNAVAILABLE',
-        `Expected ONNX Runtime to open a matrix product on ${provider}, got "${cause instanceof Error ? cause.message.split('\n')[0] : cause}". Use device 'cpu', or run \`imprint doctor\` to see what this machine offers.`,
+        `Expected ONNX Runtime to open a matrix product on ${provider}, got "${reason}". Use device 'cpu', or run \`imprint doctor\` to see what this machine offers.`,
         { cause },
       );
     }

@@ -5,6 +5,7 @@
 
 import { WireReader } from './wire.ts';
 import type { OnnxGraph, OnnxNode } from './read-model-graph.ts';
+import { topologicalOrder } from './topological-order.ts';
 
 export interface ResidualStream {
   /** The tensor after each block, first to last: batch x tokens x dim, not normalised. */
@@ -33,14 +34,16 @@ interface Step {
 
 class Search {
   readonly graph: OnnxGraph;
+  readonly nodes: readonly OnnxNode[];
   /** Index of the node that produces a tensor. */
   readonly producer = new Map<string, number>();
   private visitsLeft: number;
 
   constructor(graph: OnnxGraph) {
     this.graph = graph;
-    this.visitsLeft = 1000 + VISITS_PER_NODE * graph.nodes.length;
-    graph.nodes.forEach((node, index) => node.outputs.forEach((output) => this.producer.set(output, index)));
+    this.nodes = topologicalOrder(graph.nodes);
+    this.visitsLeft = 1000 + VISITS_PER_NODE * this.nodes.length;
+    this.nodes.forEach((node, index) => node.outputs.forEach((output) => this.producer.set(output, index)));
   }
 
   /** Spends one visit; false when the search has gone on for too long, which only a hostile graph does. */
@@ -50,7 +53,7 @@ class Search {
 
   node(tensor: string): OnnxNode | undefined {
     const index = this.producer.get(tensor);
-    return index === undefined ? undefined : this.graph.nodes[index];
+    return index === undefined ? undefined : this.nodes[index];
   }
 
   /** `tensor` with the operators before it that only hand it on taken away. */
@@ -82,7 +85,7 @@ class Search {
       // Nodes are in topological order: what stands before the ancestor cannot come from it.
       if (index === undefined || index <= first || seen.has(index)) continue;
       seen.add(index);
-      const node = this.graph.nodes[index];
+      const node = this.nodes[index];
       operators.add(node.opType);
       if (!SIZE_ONLY.has(node.opType)) open.push(...node.inputs);
     }
@@ -107,9 +110,9 @@ class Search {
 }
 
 /** Tensors that hold something of the picture in `input`, sizes aside. */
-function tensorsFrom(graph: OnnxGraph, input: string): Set<string> {
+function tensorsFrom(nodes: readonly OnnxNode[], input: string): Set<string> {
   const reached = new Set([input]);
-  for (const node of graph.nodes) {
+  for (const node of nodes) {
     if (SIZE_ONLY.has(node.opType) || !node.inputs.some((name) => reached.has(name))) continue;
     for (const output of node.outputs) if (output !== '') reached.add(output);
   }
@@ -180,20 +183,10 @@ function countPrefix(
   return { tokens, dim };
 }
 
-/** Numbers in a token: the length of the scale of a LayerNormalization that reads the stream. */
-function findDim(graph: OnnxGraph, stream: Set<string>): number | undefined {
-  for (const node of graph.nodes) {
-    if (node.opType !== 'LayerNormalization' || !stream.has(node.inputs[0])) continue;
-    const dims = graph.initializers.get(node.inputs[1])?.dims;
-    if (dims?.length === 1) return dims[0];
-  }
-  return undefined;
-}
-
 /** The graph's nodes by the tensors that they read, operators that only hand on taken away. */
-function readersOf(graph: OnnxGraph, search: Search): Map<string, OnnxNode[]> {
+function readersOf(search: Search): Map<string, OnnxNode[]> {
   const readers = new Map<string, OnnxNode[]>();
-  for (const node of graph.nodes) {
+  for (const node of search.nodes) {
     if (TRANSPARENT.has(node.opType)) continue;
     for (const input of new Set(node.inputs.map((name) => search.source(name)))) {
       const list = readers.get(input);
@@ -220,8 +213,20 @@ function normalised(readers: Map<string, OnnxNode[]>, tensor: string): string | 
   return current;
 }
 
-function findFinal(graph: OnnxGraph, search: Search, last: string): ResidualStream['final'] {
-  const readers = readersOf(graph, search);
+/** Numbers in a token: the length of the weights of a normalisation that reads the stream. */
+function findDim(search: Search, readers: Map<string, OnnxNode[]>, stream: readonly string[]): number | undefined {
+  for (const tensor of stream) {
+    const output = normalised(readers, tensor);
+    const node = output === undefined ? undefined : search.node(output);
+    for (const input of node?.inputs ?? []) {
+      const dims = search.graph.initializers.get(input)?.dims;
+      if (dims?.length === 1) return dims[0];
+    }
+  }
+  return undefined;
+}
+
+function findFinal(graph: OnnxGraph, readers: Map<string, OnnxNode[]>, last: string): ResidualStream['final'] {
   const tokens = normalised(readers, last);
   if (tokens !== undefined) return { tensor: tokens, isClassToken: false };
   // CLIP takes the class token first and normalises it alone.
@@ -252,13 +257,13 @@ export function findResidualStream(graph: OnnxGraph): ResidualStream | undefined
   const picture = pictureInput(graph);
   if (picture === undefined) return undefined;
   const search = new Search(graph);
-  const fromPicture = tensorsFrom(graph, picture);
+  const fromPicture = tensorsFrom(search.nodes, picture);
   const inChain = new Set<OnnxNode>();
   let longest: { tensor: string; isAttention: boolean }[] = [];
   let start = '';
-  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+  for (let i = search.nodes.length - 1; i >= 0; i--) {
     const chain: { tensor: string; isAttention: boolean }[] = [];
-    let node: OnnxNode | undefined = graph.nodes[i];
+    let node: OnnxNode | undefined = search.nodes[i];
     let first = '';
     while (node && !inChain.has(node) && fromPicture.has(node.outputs[0])) {
       const step = search.step(node);
@@ -280,7 +285,8 @@ export function findResidualStream(graph: OnnxGraph): ResidualStream | undefined
   // Residual additions of a convolutional stem come before the first attention and are no blocks.
   const stem = longest.findIndex((step) => step.isAttention) > 0 ? 1 : 0;
   const prefix = countPrefix(search, start, fromPicture);
-  const dim = findDim(graph, new Set([start, ...longest.map((step) => step.tensor)])) ?? prefix.dim;
-  const final = findFinal(graph, search, blocks[blocks.length - 1]);
+  const readers = readersOf(search);
+  const dim = findDim(search, readers, [start, ...longest.map((step) => step.tensor)]) ?? prefix.dim;
+  const final = findFinal(graph, readers, blocks[blocks.length - 1]);
   return { blocks: blocks.slice(stem), final, prefixTokens: prefix.tokens, dim };
 }

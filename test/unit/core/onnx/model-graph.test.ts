@@ -109,6 +109,7 @@ describe('findResidualStream', () => {
     ['normalisations spelled out', { layerNorm: 'spelled-out' }],
     ['half precision inside', { half: true }],
     ['a classifier that gives only logits', { outputs: 'logits' }],
+    ['nodes in the wrong order, as converters to half precision leave them', { reversed: true, half: true }],
   ] as const)('finds every block and the class token with %s', (_, options) => {
     const graph = readModelGraph(tinyVit({ ...options, depth: 5 }));
     const stream = findResidualStream(graph);
@@ -124,7 +125,12 @@ describe('findResidualStream', () => {
 
   it('counts registers as prefix, and none where all tokens are patches', () => {
     expect(findResidualStream(readModelGraph(tinyVit({ prefixTokens: 5 })))?.prefixTokens).toBe(5);
-    expect(findResidualStream(readModelGraph(tinyVit({ prefixTokens: 0 })))?.prefixTokens).toBe(0);
+    for (const layerNorm of ['operator', 'spelled-out'] as const) {
+      expect(findResidualStream(readModelGraph(tinyVit({ prefixTokens: 0, layerNorm })))).toMatchObject({
+        prefixTokens: 0,
+        dim: 16,
+      });
+    }
   });
 
   it('finds the class token that CLIP normalises alone', () => {

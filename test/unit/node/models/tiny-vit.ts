@@ -29,6 +29,8 @@ export interface TinyVitOptions {
   readonly inputType?: number;
   /** Says of its weights that they lie in another file. */
   readonly external?: boolean;
+  /** Writes the nodes last to first, as no standard allows and some converters half do. */
+  readonly reversed?: boolean;
   /** Added to every weight of the last layer's bias: makes two models that differ a little. */
   readonly nudge?: number;
 }
@@ -108,7 +110,7 @@ class GraphWriter {
 
 export function tinyVit(options: TinyVitOptions = {}): Uint8Array<ArrayBuffer> {
   const { depth = 6, dim = 16, size = 32, patch = 8, prefixTokens = 1, layerNorm = 'operator', half = false } = options;
-  const { outputs = 'tokens', seed = 1, inputType = FLOAT, external = false, nudge = 0 } = options;
+  const { outputs = 'tokens', seed = 1, inputType = FLOAT, external = false, nudge = 0, reversed = false } = options;
   const g = new GraphWriter(half, external, seed);
   const patches = (size / patch) ** 2;
   const tokens = patches + prefixTokens;
@@ -197,6 +199,7 @@ export function tinyVit(options: TinyVitOptions = {}): Uint8Array<ArrayBuffer> {
   g.nodes.push(
     nodeProto(half ? 'Cast' : 'Identity', [result.tensor], [result.name], half ? [intAttribute('to', FLOAT)] : []),
   );
+  if (reversed) g.nodes.reverse();
   const graph = messageField(
     7,
     ...g.nodes.map((node) => messageField(1, node)),
