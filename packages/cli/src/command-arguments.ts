@@ -54,7 +54,10 @@ export class CommandArguments {
   exactly(...names: readonly string[]): readonly string[] {
     const open = names.at(-1)?.endsWith('...') === true;
     const { length } = this.positionals;
-    if (length < names.length) throw new UsageError(`Expected ${names.join(' ')}, got no ${names[length]}.`);
+    if (length < names.length) {
+      const got = length === 0 ? 'nothing' : `only ${this.positionals.map((text) => JSON.stringify(text)).join(' ')}`;
+      throw new UsageError(`Expected ${names.join(' ')}, got ${got}.`);
+    }
     if (length > names.length && !open) {
       throw new UsageError(
         `Expected ${names.join(' ')}, got ${JSON.stringify(this.positionals[names.length])} as well.`,

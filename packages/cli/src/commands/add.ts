@@ -25,10 +25,11 @@ export const add: Command = {
   ],
   async run(args, { output, notices, signal }) {
     const [file, label, ...paths] = args.exactly('FILE', 'CLASS', 'IMAGE|DIR...');
+    const options = { ...backboneOptions(args), signal };
     const { paths: files, ignored } = await listImages(paths);
     if (files.length === 0) throw noImages(paths);
 
-    await using saved = await openClassifier(file, { ...backboneOptions(args), signal });
+    await using saved = await openClassifier(file, options);
     // Learned aside and merged under the file's lock: the lock is held for a moment, however many photos there are.
     const aside = new Classifier<(typeof files)[number]>(saved.backbone, {
       head: saved.head,

@@ -39,19 +39,19 @@ export const classify: Command = {
     const json = args.has('json');
     const top = args.count('top', 1) ?? (json ? 5 : 3);
     const nearest = args.count('nearest', 0) ?? 3;
+    const options = { ...backboneOptions(args), signal };
     const { paths: files, ignored } = await listImages(paths);
     if (files.length === 0) {
       throw new ImprintError('NO_EXAMPLES', `Expected images in ${paths.join(', ')}, found none. Check the path.`);
     }
-    await using classifier = await openClassifier(file, { ...backboneOptions(args), signal });
+    await using classifier = await openClassifier(file, options);
     const table = new Table(files, classifier.classes, paintFor(output));
     // A bar and a table on one terminal would overwrite each other: the table is its own progress.
     const progress = new Progress(notices, 'classifying', output.isTerminal ? 0 : files.length);
     const leftOut: LeftOut[] = [];
     let answered = 0;
     try {
-      const options = { top, nearest: json ? nearest : 0, signal };
-      for await (const result of classifier.classifyMany(files, options)) {
+      for await (const result of classifier.classifyMany(files, { top, nearest: json ? nearest : 0, signal })) {
         if (!output.isTerminal) progress.step();
         if ('error' in result) {
           leftOut.push({ file: files[result.index], error: result.error });

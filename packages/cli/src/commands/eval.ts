@@ -32,12 +32,13 @@ export const evaluate: Command = {
   async run(args, { output, notices, signal }) {
     const [file, folder] = args.exactly('FILE', 'DIR');
     const unknownFolder = args.text('unknown');
+    const options = { ...backboneOptions(args), signal };
     const known = await listClassFolders(folder);
     const unknown = unknownFolder === undefined ? undefined : await listImages([unknownFolder]);
     if (unknown?.paths.length === 0) {
       throw new ImprintError('NO_EXAMPLES', `Expected images in ${unknownFolder}, found none. Check the path.`);
     }
-    await using classifier = await openClassifier(file, { ...backboneOptions(args), signal });
+    await using classifier = await openClassifier(file, options);
     requireKnownLabels(classifier, known, file);
 
     const leftOut: LeftOut[] = [];

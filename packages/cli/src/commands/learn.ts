@@ -39,6 +39,7 @@ export const learn: Command = {
     const out = args.text('out');
     if (out === undefined)
       throw new UsageError('Expected --out FILE, which says where the classifier is saved, got none.');
+    const options = { ...backboneOptions(args), ...headOptions(args), signal };
     await requireReplaceable(out);
     const { images, labels, ignored } = await listClassFolders(folder);
     const classes: ClassFiles[] = labels.map((label) => ({
@@ -48,7 +49,7 @@ export const learn: Command = {
     const empty = classes.filter(({ files }) => files.length === 0);
 
     const startMs = performance.now();
-    await using classifier = await createClassifier({ ...backboneOptions(args), ...headOptions(args), signal });
+    await using classifier = await createClassifier(options);
     const progress = new Progress(notices, 'learning', images.length);
     let learned: Learned;
     try {

@@ -2,7 +2,7 @@
 
 import { ImprintError } from '@imprint/core';
 import { openClassifier, saveClassifier } from '@imprint/node';
-import { UsageError, type Command } from '../command.ts';
+import type { Command } from '../command.ts';
 import { counted, displayText } from '../display-text.ts';
 import { requireReplaceable } from '../replaceable-file.ts';
 
@@ -18,7 +18,6 @@ export const merge: Command = {
   examples: [['imprint merge all.imprint phone.imprint laptop.imprint', 'what two devices learned']],
   async run(args, { output, signal }) {
     const [out, first, ...others] = args.exactly('OUT', 'FILE', 'FILE...');
-    if (others.length === 0) throw new UsageError('Expected at least two files to merge, got one.');
     await requireReplaceable(out);
     await using merged = await openClassifier(first, { backbone: null });
     for (const file of others) {

@@ -50,7 +50,7 @@ const list: Action = async (args, { output }) => {
     entry.name,
     String(entry.dim),
     `${entry.size} px`,
-    entry.pooling,
+    entry.pooling === 'none' ? 'as the model gives it' : entry.pooling,
     entry.licence,
     filesInWords(entry),
   ]);
