@@ -15,7 +15,7 @@ export interface OrtGemmOptions {
  * How long one run may block the event loop: `session.run` of onnxruntime-node is synchronous. Shorter slices cost
  * packing, longer ones latency.
  */
-const SLICE_MS = 12;
+const SLICE_MS = 15;
 
 /** Fewer rows a slice than this, and packing the right-hand side anew for each slice outweighs the product. */
 const MIN_ROWS = 256;
@@ -48,7 +48,7 @@ function unshared<T extends Floats>(matrix: T): T {
 
 /**
  * Products by ONNX Runtime (design 1). Row-major inputs are passed without a copy; products that take longer than
- * about 12 ms run in slices with a turn of the event loop between them. Integer products are exact within 2^24 (f32) and
+ * about 15 ms run in slices with a turn of the event loop between them. Integer products are exact within 2^24 (f32) and
  * 2^53 (f64), which is checked once on devices other than the CPU.
  *
  * @throws DEVICE_UNAVAILABLE where ONNX Runtime does not offer the device, DEVICE_INACCURATE where it miscounts
@@ -200,7 +200,7 @@ class OrtGemm implements Gemm {
       return await InferenceSession.create(matmulGraph({ type: kind, transposeA, transposeB }), {
         executionProviders: [provider],
         enableMemPattern: false,
-        logSeverityLevel: 3,
+        logSeverityLevel: 4,
         ...(numThreads !== undefined && { intraOpNumThreads: numThreads }),
       });
     } catch (cause) {
