@@ -83,7 +83,7 @@ export class WorkerCalls<Request, Reply> {
   }
 
   #crashed(how: string, cause?: Error): ImprintError {
-    const next = 'Out of memory is the usual cause; the next call starts a new one.';
+    const next = 'The next call starts a new one; if it ends too, lower sessions, batchSize or maxPixels.';
     const message = `Expected ${this.#what} to keep running, it stopped with ${how}. ${next}`;
     return new ImprintError('DEVICE_UNAVAILABLE', message, cause && { cause });
   }

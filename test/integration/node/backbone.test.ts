@@ -21,7 +21,7 @@ beforeAll(async () => {
   backbone = await loadBackbone(TINY, { device: 'cpu' });
 });
 afterAll(async () => {
-  await backbone.dispose();
+  await backbone?.dispose();
   await rm(folder, { recursive: true, force: true });
 });
 

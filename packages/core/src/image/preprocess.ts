@@ -3,6 +3,7 @@
 import type { Preprocessing } from '../backbone.ts';
 import { expected, ImprintError } from '../errors.ts';
 import { resampleColumnsInto, resampleRowsInto } from './resample.ts';
+import { resampleWithSimd } from './resample-simd.ts';
 import { resampleWeights } from './resample-weights.ts';
 import { shrinkBoxes } from './shrink-boxes.ts';
 
@@ -80,19 +81,26 @@ export function resizeAndCrop(
   const firstRow = down.starts[0];
   const rowCount = down.starts[size - 1] + down.counts[size - 1] - firstRow;
 
-  const narrow = new Uint8ClampedArray(rowCount * size * 3);
-  if (factorX === 1 && factorY === 1) {
-    resampleRowsInto(rgb, width, firstRow, rowCount, across, narrow);
-  } else {
+  let source = rgb;
+  let sourceWidth = width;
+  let sourceRow = firstRow;
+  let sourceAcross = across;
+  let sourceDown = down;
+  if (factorX > 1 || factorY > 1) {
     const firstColumn = across.starts[0];
-    const columnCount = across.starts[size - 1] + across.counts[size - 1] - firstColumn;
-    const box = { left: firstColumn, top: firstRow, width: columnCount, height: rowCount };
-    const shrunk = shrinkBoxes(rgb, width, height, factorX, factorY, box);
-    const shifted = { ...across, starts: across.starts.map((start) => start - firstColumn) };
-    resampleRowsInto(shrunk, columnCount, 0, rowCount, shifted, narrow);
+    sourceWidth = across.starts[size - 1] + across.counts[size - 1] - firstColumn;
+    const box = { left: firstColumn, top: firstRow, width: sourceWidth, height: rowCount };
+    source = shrinkBoxes(rgb, width, height, factorX, factorY, box);
+    sourceRow = 0;
+    sourceAcross = { ...across, starts: across.starts.map((start) => start - firstColumn) };
+    sourceDown = { ...down, starts: down.starts.map((start) => start - firstRow) };
   }
   const square = new Uint8ClampedArray(size * size * 3);
-  resampleColumnsInto(narrow, size * 3, firstRow, down, square);
+  if (!resampleWithSimd(source, sourceWidth, sourceRow, rowCount, sourceAcross, sourceDown, square)) {
+    const narrow = new Uint8ClampedArray(rowCount * size * 3);
+    resampleRowsInto(source, sourceWidth, sourceRow, rowCount, sourceAcross, narrow);
+    resampleColumnsInto(narrow, size * 3, sourceRow, sourceDown, square);
+  }
   return square;
 }
 

@@ -3,7 +3,7 @@
  *
  * A pair (a, b) is the integer `a + b * 2^27`. Weights have 17 fractional bits and absolute values that sum to less than 2, so
  * a byte's sum stays below 255 * 2^18 < 2^26 and a pair's below 2^53: every sum is exact, in any order, in every engine, and
- * both halves come back whole. That halves the multiplications, without SIMD. Kernels are small and allocate nothing:
+ * both halves come back whole. That halves the multiplications where there is no SIMD (`resample-simd.ts`). Kernels are small and allocate nothing:
  * V8 optimises them one by one (one large function ran four times slower, deoptimised over and over).
  */
 

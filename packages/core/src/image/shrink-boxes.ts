@@ -1,5 +1,7 @@
 /** Shrinks a picture by whole factors, averaging boxes: the cheap first step of a large reduction. */
 
+import { addRowsWithSimd } from './resample-simd.ts';
+
 /** A part of a picture in whole pixels. */
 export interface PixelBox {
   readonly left: number;
@@ -8,7 +10,7 @@ export interface PixelBox {
   readonly height: number;
 }
 
-/** Rows that 16-bit lanes can add up: 257 x 255 = 65,535. */
+/** Rows that 16 bits can add up: 257 x 255 = 65,535. */
 const MAX_LANE_ROWS = 257;
 
 /**
@@ -16,7 +18,6 @@ const MAX_LANE_ROWS = 257;
  *
  * Source: Pillow's `Image.reduce` (Reduce.c), except that `floor((sum + floor(n / 2)) / n)`, n pixels a box, is exact here:
  * Pillow multiplies by a truncated 2^24 / n and may come out one lower.
- * Rows of a box are added four bytes at a time, in the 16-bit lanes of two 32-bit integers.
  * @param rgb Uint8Array, height x width x 3, row-major
  * @param box the part of the *result* that is wanted, in result pixels
  * @returns Uint8Array, box.height x box.width x 3, row-major; the caller owns it
@@ -34,51 +35,31 @@ export function shrinkBoxes(
   const right = Math.min((box.left + box.width) * factorX, width);
   const rowBytes = (right - left) * 3;
   const sums = new Float64Array(rowBytes);
-  const words = new Uint32Array(Math.ceil(rowBytes / 4));
-  const bytes = new Uint8Array(words.buffer, 0, rowBytes);
-  const even = new Int32Array(words.length);
-  const odd = new Int32Array(words.length);
+  const pitch = width * 3;
   for (let y = 0; y < box.height; y++) {
     const top = (box.top + y) * factorY;
     const bottom = Math.min(top + factorY, height);
-    sums.fill(0);
-    for (let first = top; first < bottom; first += MAX_LANE_ROWS) {
-      const last = Math.min(first + MAX_LANE_ROWS, bottom);
-      even.fill(0);
-      odd.fill(0);
-      for (let row = first; row < last; row++) {
-        const start = (row * width + left) * 3;
-        bytes.set(rgb.subarray(start, start + rowBytes));
-        for (let i = 0; i < words.length; i++) {
-          const word = words[i];
-          even[i] += word & 0x00ff00ff;
-          odd[i] += (word >>> 8) & 0x00ff00ff;
-        }
-      }
-      spreadLanes(even, odd, sums);
+    const start = top * pitch + left * 3;
+    const rows = bottom - top;
+    const lanes = rows <= MAX_LANE_ROWS ? addRowsWithSimd(rgb, start, pitch, rowBytes, rows) : undefined;
+    if (lanes === undefined) {
+      sums.fill(0);
+      addRowsInto(rgb, start, pitch, rows, sums);
     }
-    averageRow(sums, factorX, bottom - top, out, y * box.width * 3, box.width);
+    averageRow(lanes ?? sums, factorX, rows, out, y * box.width * 3, box.width);
   }
   return out;
 }
 
-/** Adds the four 16-bit lanes of each word to the sums of its four bytes (little-endian order, as every engine's). */
-function spreadLanes(even: Int32Array, odd: Int32Array, sums: Float64Array): void {
-  const whole = sums.length >> 2;
-  for (let i = 0, o = 0; i < whole; i++, o += 4) {
-    sums[o] += even[i] & 0xffff;
-    sums[o + 1] += odd[i] & 0xffff;
-    sums[o + 2] += even[i] >>> 16;
-    sums[o + 3] += odd[i] >>> 16;
-  }
-  for (let o = whole * 4; o < sums.length; o++) {
-    const lanes = o & 1 ? odd[whole] : even[whole];
-    sums[o] += o & 2 ? lanes >>> 16 : lanes & 0xffff;
+/** `sums[x] += sum over y of bytes[start + y * pitch + x]`: what `addRowsWithSimd` adds, in any engine. */
+export function addRowsInto(bytes: Uint8Array, start: number, pitch: number, rows: number, sums: Float64Array): void {
+  for (let y = 0, from = start; y < rows; y++, from += pitch) {
+    for (let x = 0; x < sums.length; x++) sums[x] += bytes[from + x];
   }
 }
 
 function averageRow(
-  sums: Float64Array,
+  sums: Float64Array | Uint16Array,
   factor: number,
   rows: number,
   out: Uint8Array,

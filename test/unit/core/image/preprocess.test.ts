@@ -6,8 +6,9 @@ import { canaryPixels } from '../../../../packages/core/src/image/canary-pixels.
 import { flattenOnWhite } from '../../../../packages/core/src/image/flatten-on-white.ts';
 import { preprocessInto, resizeAndCrop } from '../../../../packages/core/src/image/preprocess.ts';
 import { resampleColumnsInto, resampleRowsInto } from '../../../../packages/core/src/image/resample.ts';
+import { addRowsWithSimd, resampleWithSimd } from '../../../../packages/core/src/image/resample-simd.ts';
 import { resampleWeights, WEIGHT_BITS } from '../../../../packages/core/src/image/resample-weights.ts';
-import { shrinkBoxes } from '../../../../packages/core/src/image/shrink-boxes.ts';
+import { addRowsInto, shrinkBoxes } from '../../../../packages/core/src/image/shrink-boxes.ts';
 import type { Preprocessing } from '../../../../packages/core/src/backbone.ts';
 
 const shape: Preprocessing = { size: 8, resize: 10, resample: 'bicubic', mean: [0.5, 0.4, 0.3], std: [0.2, 0.25, 0.3] };
@@ -87,6 +88,50 @@ describe('passes', () => {
       }),
       { numRuns: 60, seed: 3 },
     );
+  });
+});
+
+describe('SIMD', () => {
+  it('gives the same bytes as plain typed arrays, at any shape, crop and filter', () => {
+    const cases = fc.record({
+      width: fc.integer({ min: 1, max: 70 }),
+      height: fc.integer({ min: 1, max: 70 }),
+      size: fc.integer({ min: 1, max: 40 }),
+      first: fc.integer({ min: 0, max: 9 }),
+      filter: resample,
+      seed: fc.integer({ min: 1, max: 1e6 }),
+    });
+    fc.assert(
+      fc.property(cases, ({ width, height, size, first, filter, seed }) => {
+        const rgb = noise(width * height * 3, seed);
+        const across = resampleWeights(width, width, size + first, first, size, filter);
+        const down = resampleWeights(height, height, size + first, first, size, filter);
+        const firstRow = down.starts[0];
+        const rowCount = down.starts[size - 1] + down.counts[size - 1] - firstRow;
+        const narrow = new Uint8ClampedArray(rowCount * size * 3);
+        const plain = new Uint8ClampedArray(size * size * 3);
+        resampleRowsInto(rgb, width, firstRow, rowCount, across, narrow);
+        resampleColumnsInto(narrow, size * 3, firstRow, down, plain);
+        const fast = new Uint8ClampedArray(size * size * 3);
+        expect(resampleWithSimd(rgb, width, firstRow, rowCount, across, down, fast)).toBe(true);
+        expect(fast).toEqual(plain);
+      }),
+      { numRuns: 300, seed: 6 },
+    );
+  });
+
+  it('adds rows as plain typed arrays do, up to 257 of white', () => {
+    for (const [width, rows, value] of [
+      [1, 1, 7],
+      [16, 3, 200],
+      [33, 257, 255],
+      [100, 20, 0],
+    ]) {
+      const bytes = value === 0 ? noise(width * rows + 5) : new Uint8Array(width * rows + 5).fill(value);
+      const sums = new Float64Array(width);
+      addRowsInto(bytes, 5, width, rows, sums);
+      expect([...addRowsWithSimd(bytes, 5, width, width, rows)!]).toEqual([...sums]);
+    }
   });
 });
 
