@@ -220,6 +220,7 @@ describe('streams', () => {
 
   it('passes on what its source throws', async () => {
     function* source(): Generator<ImageInput> {
+      yield Buffer.from('text');
       throw new Error('the source broke');
     }
     await expect(all(backbone.embed(source()))).rejects.toThrow('the source broke');
