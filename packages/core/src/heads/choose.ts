@@ -25,9 +25,19 @@ const HALF_SHOTS = 1.5;
  */
 export const MAX_DUAL_EXAMPLES = 4096;
 
+export interface ChooseOptions {
+  /** Default 4096. */
+  readonly maxDualExamples?: number;
+}
+
 /** The head `auto`. */
-export function chooseHead(): Head {
-  return { name: 'auto', fit: fitAuto, fitFromStatistics: fitAutoFromStatistics };
+export function chooseHead(options: ChooseOptions = {}): Head {
+  const { maxDualExamples = MAX_DUAL_EXAMPLES } = options;
+  return {
+    name: 'auto',
+    fit: (memory, context) => fitAuto(memory, maxDualExamples, context),
+    fitFromStatistics: fitAutoFromStatistics,
+  };
 }
 
 /**
@@ -39,7 +49,7 @@ export function earlierTapsShare(taps: number, shots: number): number {
   return taps === 1 ? 0 : (shots - 1) / (shots - 1 + HALF_SHOTS);
 }
 
-async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead> {
+async function fitAuto(memory: Memory, maxDualExamples: number, context: FitContext): Promise<FittedHead> {
   const { numClasses, numExamples, counts, classIndices } = memory;
   if (numExamples === numClasses) {
     const prototype = await nearestClassMean({ taps: 'last' }).fit(memory, context);
@@ -56,9 +66,9 @@ async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead>
   const shots = typicalShots(counts);
   const share = earlierTapsShare(memory.taps, shots);
   const ridge = await (
-    numExamples <= MAX_DUAL_EXAMPLES
+    numExamples <= maxDualExamples
       ? kernelRidge({ taps: share })
-      : projectedRidge({ taps: share, numFeatures: MAX_DUAL_EXAMPLES })
+      : projectedRidge({ taps: share, numFeatures: maxDualExamples })
   ).fit(memory, context);
   const linear = await discriminant({ taps: share }).fit(memory, context);
   const rows = ridge.leaveOneOutRows ?? Int32Array.from(classIndices.keys());

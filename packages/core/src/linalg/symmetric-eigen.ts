@@ -113,11 +113,15 @@ function accumulate(z: Float64Array, n: number, scales: Float64Array): void {
 function implicitQL(z: Float64Array, n: number, d: Float64Array, e: Float64Array): void {
   e.copyWithin(0, 1);
   if (n > 0) e[n - 1] = 0;
+  // Relative to the whole matrix: neighbours that are themselves rounding would never be small enough for each other.
+  let norm = 0;
+  for (let i = 0; i < n; i++) norm = Math.max(norm, Math.abs(d[i]) + Math.abs(e[i]));
+  const negligible = Number.EPSILON * norm;
   for (let l = 0; l < n; l++) {
     for (let sweep = 0; ; sweep++) {
       let m = l;
       // Negated, so that NaN counts as not yet converged.
-      while (m < n - 1 && !(Math.abs(e[m]) <= Number.EPSILON * (Math.abs(d[m]) + Math.abs(d[m + 1])))) m++;
+      while (m < n - 1 && !(Math.abs(e[m]) <= negligible)) m++;
       if (m === l) break;
       if (sweep === 60) {
         throw new ImprintError(
