@@ -18,10 +18,25 @@ export { describe, expected, ImprintError, type ImprintErrorCode } from './error
 export { codeScale, encodeCodes } from './memory/codes.ts';
 export { canonicalLabel, MAX_LABEL_LENGTH } from './memory/label.ts';
 export { contentHash, decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type Snapshot } from './snapshot/snapshot.ts';
-export { HEAD_NAMES, headNamed } from './heads/head-named.ts';
 export { requireSameBackbone } from './snapshot/identity.ts';
 
-export type { EvaluationResult } from './evaluation/evaluate.ts';
+export { HEAD_NAMES, headNamed } from './heads/head-named.ts';
+export { classCovariance, type ClassCovarianceOptions } from './heads/class-covariance.ts';
+export { discriminant, type DiscriminantOptions } from './heads/discriminant.ts';
+export { kernelRidge, type KernelRidgeOptions } from './heads/kernel-ridge.ts';
+export { nearestClassMean, type NearestClassMeanOptions } from './heads/nearest-class-mean.ts';
+export { nearestExamples, type NearestExamplesOptions } from './heads/nearest-examples.ts';
+export { projectedRidge, type ProjectedRidgeOptions } from './heads/projected-ridge.ts';
+export { memoryFromCodes } from './memory/from-codes.ts';
+export { noveltyScores } from './scores/novelty-scores.ts';
+export type { FittedNovelty, NoveltyScore } from './scores/novelty.ts';
+
+export { evaluatePredictions, type EvaluationInput, type EvaluationResult } from './evaluation/evaluate.ts';
+export { auroc, fpr95 } from './evaluation/unknown-detection.ts';
+export { classIncremental, domainIncremental, onlineStream, taskIncremental } from './evaluation/protocols.ts';
+export type { ContinualTask, Protocol } from './evaluation/protocols.ts';
+export { orderSpread, runProtocol } from './evaluation/run-protocol.ts';
+export type { LabelledCodes, OrderSpread, ProtocolResult } from './evaluation/run-protocol.ts';
 
 // What runtimes are built from: pixels, model graphs, matrix kernels.
 export { canaryPixels } from './image/canary-pixels.ts';

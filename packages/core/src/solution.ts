@@ -10,6 +10,7 @@ import type { NearestExample, Prediction, RankedLabel } from './prediction.ts';
 import { fitTemperature, probabilitiesInto } from './scores/calibration.ts';
 import { codeSquares, nearestExamples } from './scores/nearest.ts';
 import { fitStatisticsDetector } from './scores/statistics-detector.ts';
+import { statisticsTemperature } from './scores/statistics-temperature.ts';
 import { fitUnknownDetector, type UnknownDetector } from './scores/unknown.ts';
 
 export interface PredictOptions {
@@ -103,13 +104,9 @@ async function solveStatistics(
   context: FitContext,
 ): Promise<Solution> {
   const statistics = content.view();
-  const { labels, width, numClasses, sums, counts } = statistics;
+  const { labels, width } = statistics;
   const head = await statisticsHeadNamed(name, statistics).fitFromStatistics(statistics, context);
-  // No example is left to leave out: one mean a class, of which the calibration takes its prior temperature.
-  const means = Int8Array.from(sums, (sum, i) => Math.round(sum / counts[Math.floor(i / width)]));
-  const scores = new Float64Array(numClasses * numClasses);
-  head.scoresInto(means, numClasses, scores);
-  const temperature = fitTemperature(scores, Int32Array.from(labels.keys()), numClasses, numClasses);
+  const temperature = await statisticsTemperature(head, statistics, context);
   const detector = await fitStatisticsDetector(statistics, context);
   const parts = { labels, width, head, temperature, detector, nearest: () => [] };
   return {

@@ -1,0 +1,79 @@
+/**
+ * Calibration in statistics mode, where no example is left to leave out: inputs are drawn from what the sums say of each class,
+ * `q = mean_k + sqrt(1 + 1 / n_k) L z`, the predictive distribution of a Gaussian with the pooled within-class covariance
+ * `S = L L'`, rounded to codes, and the temperature is fitted on their scores as on leave-one-out scores.
+ */
+
+import type { FitContext, FittedHead, StatisticsMemory } from '../head.ts';
+import { choleskyFactor } from '../linalg/cholesky.ts';
+import { seededBits } from '../projection/seeded-bits.ts';
+import { fitTemperature } from './calibration.ts';
+
+/** Inputs drawn, over all classes. */
+const DRAWN = 512;
+/** Added to the covariance, as a share of its mean diagonal: it has no full rank before there are `width` examples. */
+const JITTER = 1e-3;
+
+/** The temperature of a head that was solved from sums; seeded, so equal sums give an equal temperature. */
+export async function statisticsTemperature(
+  head: FittedHead,
+  statistics: StatisticsMemory,
+  context: FitContext,
+): Promise<number> {
+  const { width, numClasses, numExamples, counts, sums } = statistics;
+  // Where no class has two examples nothing is known of spread: the means themselves, of which only the prior takes the scale.
+  const isSpreadKnown = numExamples > numClasses;
+  const owners = Int32Array.from({ length: isSpreadKnown ? DRAWN : numClasses }, (_, i) => i % numClasses).sort();
+  const noise = isSpreadKnown ? await withinClassNoise(statistics, DRAWN, context) : undefined;
+  const codes = new Int8Array(owners.length * width);
+  for (let i = 0; i < codes.length; i++) {
+    const k = owners[Math.floor(i / width)];
+    const mean = sums[k * width + (i % width)] / counts[k];
+    const value = mean + (noise === undefined ? 0 : Math.sqrt(1 + 1 / counts[k]) * noise[i]);
+    codes[i] = Math.max(-127, Math.min(127, Math.round(value)));
+  }
+  const scores = new Float64Array(owners.length * numClasses);
+  head.scoresInto(codes, owners.length, scores);
+  if (!isSpreadKnown) for (let k = 0; k < numClasses; k++) scores[k * numClasses + k] = -Infinity;
+  return fitTemperature(scores, owners, owners.length, numClasses);
+}
+
+/** Float64Array, numDrawn x width: rows of covariance S, unbiased in `numExamples - numClasses` degrees of freedom. */
+async function withinClassNoise(
+  { width, numClasses, numExamples, counts, sums, gram }: StatisticsMemory,
+  numDrawn: number,
+  context: FitContext,
+): Promise<Float64Array> {
+  const scaled = new Float64Array(numClasses * width);
+  for (let i = 0; i < scaled.length; i++) scaled[i] = sums[i] / Math.sqrt(counts[Math.floor(i / width)]);
+  const between = await context.gemm.f64(scaled, scaled, { m: width, n: width, k: numClasses, transposeA: true });
+  const freedom = numExamples - numClasses;
+  let trace = 0;
+  for (let i = 0; i < between.length; i++) between[i] = (gram[i] - between[i]) / freedom;
+  for (let j = 0; j < width; j++) trace += between[j * width + j];
+  // At least the variance of rounding, so that equal examples have a factor too.
+  const factor = await choleskyFactor(between, width, context, Math.max((JITTER * trace) / width, 1 / 12));
+
+  const noise = new Float64Array(numDrawn * width);
+  const bits = seededBits(1);
+  let start = 0;
+  for (const panel of factor.panels) {
+    const height = width - start;
+    const columns = panel.length / height;
+    const normals = Float64Array.from({ length: numDrawn * columns }, () => standardNormal(bits));
+    const shape = { m: numDrawn, n: height, k: columns, transposeB: true };
+    const product = await context.gemm.f64(normals, panel, shape);
+    for (let i = 0; i < numDrawn; i++) {
+      for (let j = 0; j < height; j++) noise[i * width + start + j] += product[i * height + j];
+    }
+    start += columns;
+  }
+  return noise;
+}
+
+/** About normal, by additions alone and so the same everywhere: twelve uniforms (Irwin-Hall) less their mean. */
+function standardNormal(bits: () => number): number {
+  let sum = 0;
+  for (let i = 0; i < 12; i++) sum += bits() / 4294967296;
+  return sum;
+}
