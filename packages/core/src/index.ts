@@ -6,6 +6,12 @@ export type { MemoryMode } from './content.ts';
 export type { NamedExample, ReviewReport, SuggestedInput } from './review-examples.ts';
 export type { EvaluateOptions, LabelledInput } from './evaluate-classifier.ts';
 export type { AddReport, Classified, NearestExample, Prediction, RankedLabel, Unreadable } from './prediction.ts';
+export {
+  fromTransformersPipeline,
+  type FeatureExtractor,
+  type TensorLike,
+  type TransformersOptions,
+} from './from-transformers-pipeline.ts';
 export { readyEmbeddings, type ReadyEmbedding, type ReadyEmbeddingsOptions } from './ready-embeddings.ts';
 
 export type { Backbone, BackboneIdentity, Embedded, EmbedOptions, Preprocessing, Resample } from './backbone.ts';
@@ -55,3 +61,12 @@ export {
   type OnnxValue,
 } from './onnx/read-model-graph.ts';
 export { findResidualStream, pictureInput, type ResidualStream } from './onnx/residual-stream.ts';
+export {
+  BENCH_HEADS,
+  benchHeads,
+  type BenchOptions,
+  type BenchResult,
+  type FewShotSplit,
+  type LabelledFeatures,
+} from './evaluation/bench-heads.ts';
+export { embeddingMap, type EmbeddingMap } from './evaluation/embedding-map.ts';
