@@ -3,13 +3,18 @@
 import { availableParallelism } from 'node:os';
 import { ImprintError } from '@imprint/core';
 import { CANARY_COSINE, type Device, type SessionOptions } from './backbone-session.ts';
-import type { BackboneReply, BackboneRequest } from './backbone-worker.ts';
+import type { BackboneReply, BackboneRequest, ModelSource } from './backbone-worker.ts';
 import { DEVICE_ORDER, missingLibrary, type DeviceAttempt, type DeviceReport } from './device-report.ts';
 import type { Manifest } from './models/manifest.ts';
 import { WorkerCalls } from './worker-calls.ts';
 
-/** The model for a new worker thread, read anew each time: kept in the threads only, not here too. */
-export type ReadModelBytes = () => Promise<{ manifest: Manifest; bytes: Uint8Array<ArrayBuffer> }>;
+/** The model: its bytes for the first worker thread only, since the threads keep it, and where the others read it. */
+export interface LaneModel {
+  readonly manifest: Manifest;
+  readonly source: ModelSource;
+  /** Moved to the first thread. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
 
 export interface LaneOptions {
   readonly device: Device | 'auto';
@@ -41,12 +46,12 @@ function newLane(): Lane {
   return new WorkerCalls(new URL('./backbone-worker.js', import.meta.url), "the backbone's worker");
 }
 
-async function loadLane(lane: Lane, readBytes: ReadModelBytes, session: SessionOptions): Promise<number> {
-  const { manifest, bytes } = await readBytes();
+/** @returns the canary's smallest cosine */
+async function loadLane(lane: Lane, { manifest, bytes, source }: LaneModel, session: SessionOptions): Promise<number> {
   const { device, numThreads, batchSize } = session;
-  const reply = await lane.call({ kind: 'load', manifest, model: bytes, device, numThreads, batchSize }, [
-    bytes.buffer,
-  ]);
+  const first = bytes.length > 0; // moved bytes have length zero
+  const request = { kind: 'load', manifest, model: first ? bytes : source, device, numThreads, batchSize } as const;
+  const reply = await lane.call(request, first ? [bytes.buffer] : []);
   if (reply.kind !== 'loaded') throw new Error(`Expected the reply loaded, got ${reply.kind}.`);
   return reply.canaryCosine;
 }
@@ -62,20 +67,17 @@ function inaccurate(device: Device, name: string, cosine: number): ImprintError 
 export class BackboneLanes {
   readonly report: DeviceReport;
   readonly plan: SessionOptions & { readonly lanes: number };
-  readonly #readBytes: ReadModelBytes;
+  readonly #model: LaneModel;
+  /** No further sessions: one failed to start, and those that run do the work. */
+  #complete = false;
   readonly #lanes: (Lane | undefined)[];
   readonly #starting: (Promise<Lane> | undefined)[];
   #disposed = false;
 
-  private constructor(
-    first: Lane,
-    plan: SessionOptions & { lanes: number },
-    report: DeviceReport,
-    readBytes: ReadModelBytes,
-  ) {
+  private constructor(first: Lane, plan: SessionOptions & { lanes: number }, report: DeviceReport, model: LaneModel) {
     this.report = report;
     this.plan = plan;
-    this.#readBytes = readBytes;
+    this.#model = model;
     this.#lanes = new Array<Lane | undefined>(plan.lanes).fill(undefined);
     this.#lanes[0] = first;
     this.#starting = new Array<Promise<Lane> | undefined>(plan.lanes).fill(undefined);
@@ -85,7 +87,8 @@ export class BackboneLanes {
    * Takes the first device that loads the model and answers the canary right; the other sessions start when needed.
    * @throws DEVICE_UNAVAILABLE or DEVICE_INACCURATE where the device asked for, or with `auto` the CPU, does not
    */
-  static async open(readBytes: ReadModelBytes, manifest: Manifest, options: LaneOptions): Promise<BackboneLanes> {
+  static async open(model: LaneModel, options: LaneOptions): Promise<BackboneLanes> {
+    const { manifest } = model;
     const attempts: DeviceAttempt[] = [];
     const automatic = options.device === 'auto';
     const lane = newLane();
@@ -100,7 +103,7 @@ export class BackboneLanes {
         const plan = planLanes(device, manifest.sizeBytes, options);
         let canaryCosine: number;
         try {
-          canaryCosine = await loadLane(lane, readBytes, plan);
+          canaryCosine = await loadLane(lane, model, plan);
         } catch (error) {
           if (!mayGoOn || !(error instanceof ImprintError) || error.code !== 'DEVICE_UNAVAILABLE' || lane.closed)
             throw error;
@@ -109,7 +112,7 @@ export class BackboneLanes {
         }
         if (canaryCosine >= CANARY_COSINE) {
           attempts.push({ device, state: 'taken', canaryCosine });
-          return new BackboneLanes(lane, plan, { device, attempts }, readBytes);
+          return new BackboneLanes(lane, plan, { device, attempts }, model);
         }
         if (!mayGoOn) throw inaccurate(device, manifest.name, canaryCosine);
         const reason = `inaccurate (canary cosine ${canaryCosine.toFixed(4)})`;
@@ -150,7 +153,11 @@ export class BackboneLanes {
     // A further session is worth starting when every open one is busy; it joins when it is ready, nobody waits for it.
     const missing = this.#lanes.findIndex((lane, i) => (!lane || lane.closed) && !this.#starting[i]);
     if (best >= 0) {
-      if (fewest > 0 && missing >= 0) this.#start(missing).catch(() => undefined);
+      if (fewest > 0 && missing >= 0 && !this.#complete) {
+        this.#start(missing).catch(() => {
+          this.#complete = true;
+        });
+      }
       return this.#lanes[best]!;
     }
     const starting = this.#starting.find((promise) => promise !== undefined);
@@ -159,11 +166,13 @@ export class BackboneLanes {
 
   #start(index: number): Promise<Lane> {
     const lane = newLane();
-    const start = loadLane(lane, this.#readBytes, this.plan).then(
+    const start = loadLane(lane, this.#model, this.plan).then(
       (cosine) => {
         this.#starting[index] = undefined;
         if (this.#disposed || !(cosine >= CANARY_COSINE)) {
-          const error = this.#disposed ? disposedError() : inaccurate(this.plan.device, 'the backbone', cosine);
+          const error = this.#disposed
+            ? disposedError()
+            : inaccurate(this.plan.device, this.#model.manifest.name, cosine);
           void lane.terminate(error);
           throw error;
         }

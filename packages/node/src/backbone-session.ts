@@ -109,7 +109,9 @@ export async function openSession(
 }
 
 function sessionError(error: unknown, manifest: Manifest, device: Device): ImprintError {
-  const message = (error instanceof Error ? error.message : String(error)).split('\n')[0].slice(0, 300);
+  // Without the C++ source position and condition that ONNX Runtime puts first.
+  const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
+  const message = line.replace(/^.* was false\. /, '').slice(0, 300);
   if (device !== 'cpu') {
     const text = `Expected ${device} to be available, got: ${message}. Run \`imprint doctor\`, or use device 'auto'.`;
     return new ImprintError('DEVICE_UNAVAILABLE', text, { cause: error });

@@ -3,12 +3,22 @@
 import { ImprintError } from '@imprint/core';
 import { CANARY_COSINE, openSession, type BackboneSession, type SessionOptions } from './backbone-session.ts';
 import type { Manifest } from './models/manifest.ts';
+import type { ReadModelOptions } from './models/model-content.ts';
+import { readModel } from './models/read-model.ts';
 import { answerCalls } from './worker-calls.ts';
+
+/** Where a worker reads the model itself, so that the main thread neither reads nor hashes it a second time. */
+export interface ModelSource {
+  readonly nameOrPath: string | undefined;
+  readonly options: Omit<ReadModelOptions, 'signal' | 'onProgress'>;
+  /** Of the file that was read first: another one by now is refused. */
+  readonly sha256: string;
+}
 
 export interface LoadRequest extends SessionOptions {
   readonly kind: 'load';
   readonly manifest: Manifest;
-  readonly model: Uint8Array<ArrayBuffer>;
+  readonly model: Uint8Array<ArrayBuffer> | ModelSource;
 }
 
 export type BackboneRequest =
@@ -25,8 +35,16 @@ export type BackboneReply =
 
 let session: BackboneSession | undefined;
 
-async function load({ model, manifest, device, numThreads, batchSize }: LoadRequest): Promise<BackboneReply> {
+async function readAgain({ nameOrPath, options, sha256 }: ModelSource, name: string): Promise<Uint8Array<ArrayBuffer>> {
+  const { bytes, identity } = await readModel(nameOrPath, options);
+  if (identity.sha256 === sha256) return bytes;
+  const message = `Expected the model of ${name} to stay the same while in use, its file has changed. Load the backbone again.`;
+  throw new ImprintError('BACKBONE_INVALID', message);
+}
+
+async function load({ model: given, manifest, device, numThreads, batchSize }: LoadRequest): Promise<BackboneReply> {
   await release();
+  const model = given instanceof Uint8Array ? given : await readAgain(given, manifest.name);
   const opened = await openSession(model, manifest, { device, numThreads, batchSize });
   let canaryCosine: number;
   try {

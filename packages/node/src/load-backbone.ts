@@ -128,20 +128,17 @@ export async function loadBackbone(nameOrPath?: string, options: LoadBackboneOpt
   }
   // sharp asks to be loaded in the main thread before a worker loads it: its shared libraries then stay for both.
   await import('sharp');
-  let bytes: Uint8Array<ArrayBuffer> | undefined = first.bytes;
-  const { signal: _signal, ...rereadOptions } = options;
-  const readBytes = async () => {
-    if (bytes !== undefined) {
-      const unused = bytes;
-      bytes = undefined;
-      return { manifest, bytes: unused };
-    }
-    const again = await readModel(nameOrPath, rereadOptions);
-    if (again.identity.sha256 === identity.sha256) return { manifest, bytes: again.bytes };
-    const message = `Expected the model of ${identity.name} to stay the same while in use, its file has changed. Load the backbone again.`;
-    throw new ImprintError('BACKBONE_INVALID', message);
+  // What cannot go to another thread, or is not for reading, stays here.
+  const { precision, taps, cache, environment } = options;
+  const readOptions = {
+    ...(precision !== undefined && { precision }),
+    ...(taps !== undefined && { taps }),
+    ...(cache !== undefined && { cache }),
+    ...(environment !== undefined && { environment: { ...environment } }),
   };
-  const lanes = await BackboneLanes.open(readBytes, manifest, { ...options, device: options.device ?? 'auto' });
+  const source = { nameOrPath, options: readOptions, sha256: identity.sha256 };
+  const model = { manifest, source, bytes: first.bytes };
+  const lanes = await BackboneLanes.open(model, { ...options, device: options.device ?? 'auto' });
   const pictures = new PictureWorkers({
     preprocessing: identity.preprocessing,
     maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,

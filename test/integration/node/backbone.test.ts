@@ -263,6 +263,22 @@ describe('devices', () => {
     expect(other.deviceReport.attempts).toEqual([{ device: 'cpu', state: 'taken', canaryCosine: 1 }]);
   });
 
+  it.each(['cuda', 'webgpu'] as const)('gives %s when asked for it, or says with a code why not', async (device) => {
+    const outcome = await loadBackbone(TINY, { device }).catch((error: { code: string; message: string }) => error);
+    if ('code' in outcome) {
+      expect(outcome.code).toBe('DEVICE_UNAVAILABLE');
+      expect(outcome.message).toMatch(
+        new RegExp(`^Expected ${device} to be available, got: .+ Run \`imprint doctor\``),
+      );
+    } else {
+      expect(outcome.device).toBe(device);
+      const there = await embedOne(await photo(1), outcome);
+      const here = await embedOne(await photo(1));
+      for (let i = 0; i < here.length; i++) expect(Math.abs(there[i] - here[i])).toBeLessThan(0.02);
+      await outcome.dispose();
+    }
+  });
+
   it('refuses unknown devices and odd numbers', async () => {
     await expect(loadBackbone(TINY, { device: 'tpu' as 'cpu' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     await expect(loadBackbone(TINY, { numThreads: 0 })).rejects.toThrow(
