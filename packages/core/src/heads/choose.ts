@@ -14,8 +14,8 @@ import { projectedRidge } from './projected-ridge.ts';
 
 /** Shares of the ridge in the blend that leave-one-out compares. */
 const SHARES = [0, 0.25, 0.5, 0.75, 1];
-/** A share one standard error of leave-one-out accuracy below the best weighs exp(-2) of it. */
-const EVIDENCE = 2;
+/** A share one standard error of leave-one-out accuracy below the best weighs exp(-1.5) of it. */
+const EVIDENCE = 1.5;
 /** Examples per class beyond the first at which the earlier taps have half the say. */
 const HALF_SHOTS = 1.5;
 
