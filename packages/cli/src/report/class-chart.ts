@@ -3,10 +3,10 @@
 import * as Plot from '@observablehq/plot';
 import type { EvaluationResult } from '@imprint/core';
 import { drawChart } from './draw-chart.ts';
-import { percentText, shortened } from './escape-html.ts';
+import { percentText, shortened, textWidth } from './escape-html.ts';
 
 /** Bars that a page can still be read with; beyond it the weakest are shown. */
-export const MOST_CLASSES_DRAWN = 120;
+export const MOST_CLASSES_DRAWN = 40;
 
 export function classChart({ perClass }: EvaluationResult): string {
   const rows = perClass
@@ -14,15 +14,16 @@ export function classChart({ perClass }: EvaluationResult): string {
     .sort((a, b) => (a.recall ?? 0) - (b.recall ?? 0) || (a.label < b.label ? -1 : 1))
     .slice(0, MOST_CLASSES_DRAWN);
   const names = new Map(rows.map(({ label }) => [label, shortened(label, 28)]));
-  const longest = Math.max(4, ...[...names.values()].map((name) => [...name].length));
+  const longest = Math.max(24, ...[...names.values()].map(textWidth));
   const tip = (row: (typeof rows)[number]): string =>
     `${row.label}: ${row.correct} of ${row.examples} right (${percentText(row.recall)}), precision ${percentText(row.precision)}`;
   const lowest = rows.slice(0, 3).map((row) => `${row.label} ${percentText(row.recall)}`);
   return drawChart(
     {
-      width: 720,
-      height: 60 + rows.length * 17,
-      marginLeft: 16 + longest * 6.6,
+      width: 620,
+      height: 64 + rows.length * 18,
+      marginBottom: 40,
+      marginLeft: 16 + longest,
       marginRight: 24,
       x: {
         domain: [0, 100],
@@ -52,9 +53,9 @@ export function classChart({ perClass }: EvaluationResult): string {
           {
             x: (row) => 100 * (row.precision ?? 0),
             y: 'label',
-            r: 3.5,
+            r: 4.5,
             fill: 'var(--orange)',
-            stroke: 'var(--paper)',
+            stroke: 'var(--panel)',
             title: tip,
           },
         ),

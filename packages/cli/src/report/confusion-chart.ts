@@ -3,7 +3,7 @@
 import * as Plot from '@observablehq/plot';
 import type { EvaluationResult } from '@imprint/core';
 import { drawChart } from './draw-chart.ts';
-import { percentText, shortened } from './escape-html.ts';
+import { percentText, shortened, textWidth } from './escape-html.ts';
 
 /** Classes whose names still fit beside the matrix, and whose counts fit in its cells. */
 const MOST_NAMED = 40;
@@ -38,8 +38,8 @@ export function confusionChart(result: EvaluationResult): string {
   const domain = result.labels.filter((label) => present.has(label));
   const named = domain.length <= MOST_NAMED;
   const names = new Map(domain.map((label) => [label, shortened(label, 18)]));
-  const margin = named ? 24 + 6.6 * Math.max(...[...names.values()].map((name) => [...name].length)) : 32;
-  const size = Math.max(260, Math.min(640, domain.length * 26));
+  const margin = named ? 24 + Math.max(...[...names.values()].map(textWidth)) : 32;
+  const size = Math.max(260, Math.min(720, domain.length * 30));
   const tip = ({ truth, taken, count, share }: Confusion): string =>
     truth === taken
       ? `${truth}: ${count} right (${percentText(share)})`

@@ -50,8 +50,8 @@ export function embeddingChart(map: EmbeddingMapData, labels: readonly string[])
   };
   return drawChart(
     {
-      width: 720,
-      height: 520,
+      width: 1060,
+      height: 620,
       margin: 24,
       x: { axis: null, inset: 12 },
       y: { axis: null, inset: 12 },
@@ -77,7 +77,7 @@ export function embeddingChart(map: EmbeddingMapData, labels: readonly string[])
           y: 'y',
           text: ({ truth }: { truth: number }) => shortened(labels[truth], 18),
           fill: 'var(--ink)',
-          stroke: 'var(--paper)',
+          stroke: 'var(--panel)',
           strokeWidth: 4,
           fontWeight: 600,
         }),

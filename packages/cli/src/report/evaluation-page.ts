@@ -19,14 +19,20 @@ export interface EvaluationPageOptions {
 }
 
 const MOST_CONFUSIONS = 12;
+/** Classes whose confusion matrix fits under the bars, beside the confidence. */
+const MOST_STACKED = 16;
 
 /** The page's HTML text, UTF-8. Equal input gives equal text. */
 export function evaluationPage(result: EvaluationResult, options: EvaluationPageOptions): string {
+  const measured = result.examples > 0;
+  const small = result.perClass.length <= MOST_STACKED;
+  const columns = [
+    stack('seven', [classSection(result), small ? confusionSection(result) : '']),
+    stack('five', [reliabilitySection(result), mistakesSection(result)]),
+    small ? '' : confusionSection(result),
+  ];
   const sections = [
-    classSection(result),
-    reliabilitySection(result),
-    confusionSection(result),
-    mistakesSection(result),
+    ...(measured ? columns : []),
     strangenessSection(result),
     options.map === undefined ? '' : mapSection(options.map, result.labels),
   ];
@@ -75,8 +81,12 @@ function tiles(result: EvaluationResult): string {
   return `<ul class="tiles" aria-label="Headline figures">\n${items.join('\n')}\n</ul>`;
 }
 
-function section(id: string, width: string, heading: string, body: string): string {
-  return `<section class="${width}" aria-labelledby="${id}">\n<h2 id="${id}">${heading}</h2>\n${body}\n</section>`;
+function section(id: string, heading: string, body: string): string {
+  return `<section aria-labelledby="${id}">\n<h2 id="${id}">${heading}</h2>\n${body}\n</section>`;
+}
+
+function stack(width: string, sections: readonly string[]): string {
+  return `<div class="stack ${width}">\n${sections.filter((text) => text !== '').join('\n')}\n</div>`;
 }
 
 function figure(svg: string, caption: string): string {
@@ -90,7 +100,6 @@ function legend(entries: readonly (readonly [colour: string, text: string])[]): 
 
 function classSection(result: EvaluationResult): string {
   const present = result.perClass.filter(({ examples }) => examples > 0);
-  if (present.length === 0) return '';
   const rows = result.perClass.map(
     ({ label, examples, recall, precision, f1, calledUnknown }) =>
       `<tr><th scope="row">${labelHtml(label)}</th>${[
@@ -112,7 +121,6 @@ function classSection(result: EvaluationResult): string {
       : 'The weakest class on top.';
   return section(
     'by-class',
-    'seven',
     'Accuracy by class',
     `${legend([
       ['var(--blue)', 'named rightly (recall)'],
@@ -126,10 +134,8 @@ ${rows.join('\n')}
 }
 
 function reliabilitySection(result: EvaluationResult): string {
-  if (result.examples === 0) return '';
   return section(
     'reliability',
-    'five',
     'Can its confidence be believed?',
     figure(
       reliabilityChart(result),
@@ -139,23 +145,20 @@ function reliabilitySection(result: EvaluationResult): string {
 }
 
 function confusionSection(result: EvaluationResult): string {
-  if (result.examples === 0) return '';
   return section(
     'confusion',
-    'seven',
     'Who is taken for whom',
     `${legend([
       ['var(--blue)', 'right'],
       ['var(--red)', 'taken for another class'],
     ])}
-${figure(confusionChart(result), 'Rows: the true class. Columns: what it was taken for. The darker, the larger the share of the true class.')}`,
+${figure(confusionChart(result), 'Rows: the true class. Columns: what it was taken for. The stronger the colour, the larger the share of the true class.')}`,
   );
 }
 
 function mistakesSection(result: EvaluationResult): string {
-  if (result.examples === 0) return '';
   const mistakes = confusions(result).filter(({ truth, taken }) => truth !== taken);
-  if (mistakes.length === 0) return section('mistakes', 'five', 'Most frequent mistakes', '<p class="note">None.</p>');
+  if (mistakes.length === 0) return section('mistakes', 'Most frequent mistakes', '<p class="note">None.</p>');
   const rows = mistakes
     .slice(0, MOST_CONFUSIONS)
     .map(
@@ -164,7 +167,6 @@ function mistakesSection(result: EvaluationResult): string {
     );
   return section(
     'mistakes',
-    'five',
     'Most frequent mistakes',
     `<div class="scroll"><table><thead><tr><th scope="col">True class</th><th scope="col">Taken for</th><th scope="col" class="number">Photos</th><th scope="col" class="number">Share</th></tr></thead><tbody>
 ${rows.join('\n')}
@@ -183,7 +185,6 @@ function strangenessSection(result: EvaluationResult): string {
   if (unknown !== null) entries.push(['var(--orange)', 'photos of no learned class']);
   return section(
     'strangeness',
-    '',
     'Known and unknown',
     `${legend(entries)}\n${figure(strangenessChart(result), caption)}`,
   );
@@ -200,7 +201,6 @@ function mapSection(map: EmbeddingMapData, labels: readonly string[]): string {
   if (strangers) entries.push([OUTCOME_COLOURS.unknown, 'no learned class (triangle)']);
   return section(
     'map',
-    '',
     'Map of embeddings',
     `${legend(entries)}
 ${figure(embeddingChart(map, labels), `Each mark is a photo; photos that look alike to the backbone lie close. The two axes show ${percentText(shown)} of the variance, so classes that overlap here may still be told apart.`)}`,

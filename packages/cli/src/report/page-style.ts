@@ -19,8 +19,10 @@ p { margin: 0 0 12px; }
 .tiles span { display: block; font-weight: 600; font-size: .9rem; }
 .tiles small { color: var(--muted); font-size: .8rem; }
 .grid { display: grid; grid-template-columns: repeat(12, minmax(0, 1fr)); gap: 16px; }
-section { grid-column: span 12; background: var(--panel); border: 1px solid var(--grid); border-radius: 12px; padding: 18px 20px; }
-@media (min-width: 900px) { section.seven { grid-column: span 7; } section.five { grid-column: span 5; } }
+section, .stack { grid-column: span 12; min-width: 0; }
+section { background: var(--panel); border: 1px solid var(--grid); border-radius: 12px; padding: 18px 20px; }
+.stack { display: grid; gap: 16px; align-content: start; }
+@media (min-width: 900px) { .grid > .seven { grid-column: span 7; } .grid > .five { grid-column: span 5; } }
 figure { margin: 10px 0 0; overflow-x: auto; }
 figure svg { max-width: 100%; height: auto; display: block; margin: 0 auto; }
 figcaption { margin-top: 6px; }

@@ -61,7 +61,7 @@ export function reliabilityChart({
           y: (bin) => 100 * (bin.accuracy ?? 0),
           r: (bin) => Math.sqrt(bin.count / most),
           fill: 'var(--blue)',
-          stroke: 'var(--paper)',
+          stroke: 'var(--panel)',
           title: tip,
         }),
       ],

@@ -37,7 +37,7 @@ export function strangenessChart({ histogram, unknown }: EvaluationResult): stri
       : `A photo of no learned class looks stranger than one of a learned class in ${percentText(unknown.auroc)} of all pairs.`;
   return drawChart(
     {
-      width: 720,
+      width: 1060,
       height: 260,
       marginLeft: 48,
       marginBottom: 40,
