@@ -1,6 +1,7 @@
 /** All verbs, in the order of the overview. */
 
 import { add } from './commands/add.ts';
+import { bench } from './commands/bench.ts';
 import { classify } from './commands/classify.ts';
 import type { Command } from './command.ts';
 import { doctor } from './commands/doctor.ts';
@@ -23,4 +24,5 @@ export const COMMANDS: readonly Command[] = [
   merge,
   models,
   doctor,
+  bench,
 ];

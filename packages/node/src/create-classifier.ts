@@ -1,13 +1,13 @@
 /** The door for Node: a classifier of pictures with its backbone, its matrix engine and a free event loop. */
 
-import { Classifier, type ClassifierOptions, type Gemm } from '@imprint/core';
+import { Classifier, type Backbone, type ClassifierOptions, type Gemm } from '@imprint/core';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ImageInput } from './image-input.ts';
-import { loadBackbone, type LoadBackboneOptions, type NodeBackbone } from './load-backbone.ts';
+import { loadBackbone, type LoadBackboneOptions } from './load-backbone.ts';
 import { createOrtGemm } from './ort-gemm.ts';
 
 /** Options of the classifier itself; Node brings the matrix engine and the event loop's turns. */
-export type NodeClassifierOptions = Pick<ClassifierOptions, 'head' | 'unknownBelow' | 'gemm'>;
+export type NodeClassifierOptions = Pick<ClassifierOptions, 'head' | 'unknownBelow' | 'memory' | 'gemm'>;
 
 export interface CreateClassifierOptions extends NodeClassifierOptions, LoadBackboneOptions {
   /**
@@ -15,7 +15,7 @@ export interface CreateClassifierOptions extends NodeClassifierOptions, LoadBack
    * disposes the backbone that it loaded by name; one passed in can serve several classifiers and stays its owner's.
    * Default: the embedded backbone.
    */
-  readonly backbone?: string | NodeBackbone;
+  readonly backbone?: string | Backbone<ImageInput>;
 }
 
 let sharedGemm: Promise<Gemm> | undefined;
@@ -33,6 +33,7 @@ function processGemm(): Promise<Gemm> {
 export async function coreOptions(options: NodeClassifierOptions, ownsBackbone: boolean): Promise<ClassifierOptions> {
   return {
     ...(options.head === undefined ? {} : { head: options.head }),
+    ...(options.memory === undefined ? {} : { memory: options.memory }),
     ...(options.unknownBelow === undefined ? {} : { unknownBelow: options.unknownBelow }),
     gemm: options.gemm ?? (await processGemm()),
     yieldToHost: () => nextTurn(),

@@ -7,12 +7,12 @@ import { fileStore } from './file-store.ts';
 import type { ImageInput } from './image-input.ts';
 import { loadBackbone, type LoadBackboneOptions, type NodeBackbone } from './load-backbone.ts';
 
-export interface OpenClassifierOptions extends NodeClassifierOptions, LoadBackboneOptions {
+export interface OpenClassifierOptions extends Omit<NodeClassifierOptions, 'memory'>, LoadBackboneOptions {
   /**
    * As for `createClassifier`; default the backbone that the file names. `null` opens the file without one: classes can be
    * listed, removed, renamed and merged, and the head reports, but no picture can be learned or classified.
    */
-  readonly backbone?: string | NodeBackbone | null;
+  readonly backbone?: string | Backbone<ImageInput> | null;
 }
 
 /** A name that a file may ask for. Paths are the caller's to give, never a file's. */

@@ -1,7 +1,7 @@
 /** `imprint add`: more photos for a class, or a new class, in a saved classifier. */
 
-import { Classifier, ImprintError } from '@imprint/core';
-import { listImages, openClassifier, updateClassifier } from '@imprint/node';
+import { ImprintError } from '@imprint/core';
+import { createClassifier, listImages, openClassifier, updateClassifier } from '@imprint/node';
 import { backboneOptions, FILE_BACKBONE_OPTIONS } from '../backbone-options.ts';
 import type { Command } from '../command.ts';
 import { counted, displayText } from '../display-text.ts';
@@ -31,10 +31,8 @@ export const add: Command = {
 
     await using saved = await openClassifier(file, options);
     // Learned aside and merged under the file's lock: the lock is held for a moment, however many photos there are.
-    const aside = new Classifier<(typeof files)[number]>(saved.backbone, {
-      head: saved.head,
-      unknownBelow: saved.unknownBelow,
-    });
+    const { backbone, head, unknownBelow, memory } = saved;
+    await using aside = await createClassifier({ backbone, head, unknownBelow, memory });
     const progress = new Progress(notices, 'adding', files.length);
     let learned: Learned;
     try {

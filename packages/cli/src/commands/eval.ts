@@ -1,19 +1,24 @@
 /** `imprint eval`: how good a classifier is, on labelled photos that it has not learned. */
 
+import { writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { ImprintError, type Classifier, type EvaluationResult } from '@imprint/core';
 import { listClassFolders, listImages, openClassifier, type ClassFolders, type ImageInput } from '@imprint/node';
 import { backboneOptions, FILE_BACKBONE_OPTIONS } from '../backbone-options.ts';
 import type { Command } from '../command.ts';
+import { displayText } from '../display-text.ts';
+import { exampleMap } from '../example-map.ts';
 import { evaluationLines } from '../evaluation-lines.ts';
 import { leftOutJson, reportLeftOut, type LeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
 import { paintFor } from '../paint.ts';
 import { Progress } from '../progress.ts';
+import { evaluationPage } from '../report/evaluation-page.ts';
 
 export const evaluate: Command = {
   name: 'eval',
   summary: 'measure a classifier on labelled photos',
-  usage: ['eval FILE DIR [--unknown DIR] [--backbone NAME|DIR] [--device DEVICE] [--json]'],
+  usage: ['eval FILE DIR [--unknown DIR] [--html OUT] [--backbone NAME|DIR] [--device DEVICE] [--json]'],
   details: [
     'DIR holds one folder for each class, named like it; a class of FILE may be missing. Use photos that were not learned.',
     '--unknown names a folder of photos of no learned class: they measure how well strangers are told.',
@@ -22,16 +27,18 @@ export const evaluate: Command = {
   ],
   options: {
     unknown: { value: 'DIR', help: 'photos of no learned class, in any folders' },
+    html: { value: 'OUT', help: 'also write a report page' },
     ...FILE_BACKBONE_OPTIONS,
     json: { help: 'print one JSON object instead of text' },
   },
   examples: [
     ['imprint eval pets.imprint held-out', 'accuracy by class, confusions, calibration'],
-    ['imprint eval pets.imprint held-out --unknown street-signs', 'with strangers'],
+    ['imprint eval pets.imprint held-out --unknown street-signs --html report.html', 'with strangers, as a page'],
   ],
   async run(args, { output, notices, signal }) {
     const [file, folder] = args.exactly('FILE', 'DIR');
     const unknownFolder = args.text('unknown');
+    const html = args.text('html');
     const options = { ...backboneOptions(args), signal };
     const known = await listClassFolders(folder);
     const unknown = unknownFolder === undefined ? undefined : await listImages([unknownFolder]);
@@ -49,9 +56,11 @@ export const evaluate: Command = {
     } finally {
       await progress.end();
     }
+    if (html !== undefined) await writePage(html, pageOf(result, classifier, file, folder, unknownFolder));
     if (args.has('json')) await output.json({ file, ...result, leftOut: leftOutJson(leftOut) });
     else {
       for (const line of evaluationLines(result, paintFor(output))) await output.line(line);
+      if (html !== undefined) await output.line(`Report: ${displayText(html)}`);
     }
     await nameIgnored([...known.ignored, ...(unknown?.ignored ?? [])], notices);
     return reportLeftOut(leftOut, notices);
@@ -92,4 +101,38 @@ async function measure(
       onUnreadable: ({ index, error }) => leftOut.push({ file: files[index], error }),
     },
   );
+}
+
+function pageOf(
+  result: EvaluationResult,
+  classifier: Classifier<ImageInput>,
+  file: string,
+  folder: string,
+  unknownFolder: string | undefined,
+): string {
+  const { identity, device } = classifier.backbone;
+  const map = exampleMap(classifier);
+  return evaluationPage(result, {
+    title: basename(file),
+    notes: [
+      `Photos of ${folder}${unknownFolder === undefined ? '' : `, strangers of ${unknownFolder}`}.`,
+      `Head ${classifier.head}, backbone ${identity.name} on ${device.split(' ')[0]}.`,
+    ],
+    ...(map === undefined ? {} : { map }),
+  });
+}
+
+async function writePage(path: string, page: string): Promise<void> {
+  try {
+    await writeFile(path, page);
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw new ImprintError(
+      'FILE_UNWRITABLE',
+      `Expected to write the report to ${path}, got ${reason}. Choose another place.`,
+      {
+        cause,
+      },
+    );
+  }
 }

@@ -29,6 +29,7 @@ export const info: Command = {
         hash,
         backbone: identity,
         options: { head: classifier.head, unknownBelow: classifier.unknownBelow },
+        memory: classifier.memory,
         examples: classifier.numExamples,
         classes: classifier.classes,
         head: report,
@@ -41,6 +42,7 @@ export const info: Command = {
       ['Hash', hash],
       ['Backbone', `${displayText(identity.name)}, ${counted(identity.taps.length, 'tap')} of ${identity.dim}`],
       ['', `sha256 ${identity.sha256}`],
+      ['Memory', classifier.memory === 'examples' ? 'a code of each example' : 'sums only, no example by itself'],
       [
         'Unknown',
         classifier.unknownBelow === 0 ? 'never said' : `said when novelty is below ${classifier.unknownBelow}`,

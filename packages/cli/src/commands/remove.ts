@@ -13,9 +13,9 @@ export const remove: Command = {
   async run(args, { output }) {
     const [file, label] = args.exactly('FILE', 'CLASS');
     const { removed, numClasses } = await updateClassifier(file, { backbone: null }, (classifier) => {
-      const count = classifier.examples(label).length;
+      const before = classifier.numExamples;
       classifier.removeClass(label);
-      return { removed: count, numClasses: classifier.classes.length };
+      return { removed: before - classifier.numExamples, numClasses: classifier.classes.length };
     });
     if (args.has('json')) await output.json({ file, label: label.normalize('NFC'), removed, classes: numClasses });
     else {

@@ -12,11 +12,10 @@ export const rename: Command = {
   examples: [['imprint rename pets.imprint dog hound', 'the examples stay, the label changes']],
   async run(args, { output }) {
     const [file, from, to] = args.exactly('FILE', 'OLD', 'NEW');
-    const examples = await updateClassifier(file, { backbone: null }, (classifier) => {
+    await updateClassifier(file, { backbone: null }, (classifier) => {
       classifier.renameClass(from, to);
-      return classifier.examples(to).length;
     });
-    if (args.has('json')) await output.json({ file, from: from.normalize('NFC'), to: to.normalize('NFC'), examples });
+    if (args.has('json')) await output.json({ file, from: from.normalize('NFC'), to: to.normalize('NFC') });
     else await output.line(`${displayText(from)} is now ${displayText(to)}.`);
     return 0;
   },
