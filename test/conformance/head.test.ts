@@ -21,7 +21,7 @@ const heads: Head[] = [
   kernelRidge({ lambda: 0.1, taps: 0.4 }),
   nearestClassMean({ taps: 'last' }),
   projectedRidge({ numFeatures: 32, taps: 'last' }),
-  chooseHead({ maxDualExamples: 32 }),
+  { ...chooseHead(), fit: (memory, context) => chooseHead().fit(memory, { ...context, maxOrder: 32 }) },
 ];
 
 /** What every head must answer from; the class counts are far from even. */

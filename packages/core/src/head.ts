@@ -29,6 +29,11 @@ export interface FitContext {
   readonly signal?: AbortSignalLike;
   /** Called between blocks of work; a runtime lets its event loop turn here. Absent: the fit runs through. */
   readonly yieldToHost?: () => Promise<void>;
+  /**
+   * Largest dense system that `auto` solves: above this many examples its ridge takes this many random features.
+   * Default 4096, some ten seconds with a fast Gemm; a runtime whose f64 products are slow gives less.
+   */
+  readonly maxOrder?: number;
 }
 
 /** What a head says about itself: plain JSON, shown by `info` and `eval`. */

@@ -21,23 +21,14 @@ const HALF_SHOTS = 1.5;
 
 /**
  * Up to this many examples the ridge has infinitely many features and solves examples x examples; above, it has this many
- * random ones, whose kernel is the same up to noise, and solves features x features.
+ * random ones, whose kernel is the same up to noise, and solves features x features. Measured at 2,020 examples
+ * (Caltech-101, 20 shots): 4,096 features 90.0 %, infinitely many 90.0 %, 1,024 features 88.8 %.
  */
-export const MAX_DUAL_EXAMPLES = 4096;
-
-export interface ChooseOptions {
-  /** Default 4096. */
-  readonly maxDualExamples?: number;
-}
+const MAX_ORDER = 4096;
 
 /** The head `auto`. */
-export function chooseHead(options: ChooseOptions = {}): Head {
-  const { maxDualExamples = MAX_DUAL_EXAMPLES } = options;
-  return {
-    name: 'auto',
-    fit: (memory, context) => fitAuto(memory, maxDualExamples, context),
-    fitFromStatistics: fitAutoFromStatistics,
-  };
+export function chooseHead(): Head {
+  return { name: 'auto', fit: fitAuto, fitFromStatistics: fitAutoFromStatistics };
 }
 
 /**
@@ -49,7 +40,7 @@ export function earlierTapsShare(taps: number, shots: number): number {
   return taps === 1 ? 0 : (shots - 1) / (shots - 1 + HALF_SHOTS);
 }
 
-async function fitAuto(memory: Memory, maxDualExamples: number, context: FitContext): Promise<FittedHead> {
+async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead> {
   const { numClasses, numExamples, counts, classIndices } = memory;
   if (numExamples === numClasses) {
     const prototype = await nearestClassMean({ taps: 'last' }).fit(memory, context);
@@ -63,12 +54,11 @@ async function fitAuto(memory: Memory, maxDualExamples: number, context: FitCont
       },
     };
   }
+  const { maxOrder = MAX_ORDER } = context;
   const shots = typicalShots(counts);
   const share = earlierTapsShare(memory.taps, shots);
   const ridge = await (
-    numExamples <= maxDualExamples
-      ? kernelRidge({ taps: share })
-      : projectedRidge({ taps: share, numFeatures: maxDualExamples })
+    numExamples <= maxOrder ? kernelRidge({ taps: share }) : projectedRidge({ taps: share, numFeatures: maxOrder })
   ).fit(memory, context);
   const linear = await discriminant({ taps: share }).fit(memory, context);
   const rows = ridge.leaveOneOutRows ?? Int32Array.from(classIndices.keys());

@@ -151,7 +151,7 @@ async function solvePrimal(
     offsets: new Float64Array(numClasses),
   };
   const rows = leaveOneOutRows(numExamples, numClasses);
-  const leftOut = await leaveOneOutScores(memory, features, weights, linear, factor, rows, context);
+  const leftOut = await leaveOneOutScores(memory, features, weights, coefficients, factor, rows, context);
   return { form: 'primal', linear, lambda, tried, rows, leftOut };
 }
 
@@ -192,12 +192,12 @@ async function leaveOneOutScores(
   { classIndices, numClasses }: Memory,
   features: Int8Array,
   weights: Float64Array,
-  linear: LinearScores,
+  coefficients: Float64Array,
   factor: CholeskyFactor,
   rows: Int32Array,
   context: FitContext,
 ): Promise<Float64Array> {
-  const numFeatures = linear.width;
+  const numFeatures = factor.order;
   const out = new Float64Array(rows.length * numClasses);
   for (let first = 0; first < rows.length; first += BLOCK_ROWS) {
     context.signal?.throwIfAborted();
@@ -206,9 +206,10 @@ async function leaveOneOutScores(
     for (let r = 0; r < count; r++) {
       const i = rows[first + r];
       const feature = features.subarray(i * numFeatures, (i + 1) * numFeatures);
-      linearScoresInto(linear, feature, 1, out.subarray((first + r) * numClasses));
       for (let m = 0; m < numFeatures; m++) right[m * count + r] = feature[m];
     }
+    const shape = { m: count, n: numClasses, k: numFeatures, transposeA: true };
+    out.set(await context.gemm.f64(right, coefficients, shape), first * numClasses);
     const solved = await solveLower(factor, right, count, context);
     const leverage = new Float64Array(count);
     for (let at = 0; at < solved.length;) for (let r = 0; r < count; r++, at++) leverage[r] += solved[at] * solved[at];

@@ -80,7 +80,7 @@ describe('auto', () => {
     const memory = clusterMemory({ counts: [90, 90, 80], dim: 12, spread: 2 });
     const queries = clusterCodes({ counts: [50, 50, 50], dim: 12, spread: 2 });
     const [below, above] = await Promise.all(
-      [260, 259].map((maxDualExamples) => chooseHead({ maxDualExamples }).fit(memory, context)),
+      [260, 259].map((maxOrder) => chooseHead().fit(memory, { ...context, maxOrder })),
     );
     expect(below.report.parameters.lambda).not.toBe(above.report.parameters.lambda);
     const [a, b] = [below, above].map((head) => winners(scoresOf(head, queries, 150), 3));
