@@ -35,6 +35,7 @@ export class BackboneSession {
    * Runs up to `batchSize` pictures.
    * @param pixels one Float32Array a picture, 3 x size x size
    * @returns Float32Array, pictures x taps x dim; the caller owns it
+   * @throws DEVICE_UNAVAILABLE where ONNX Runtime fails; BACKBONE_INVALID where the outputs do not fit the manifest
    */
   async run(pixels: readonly Float32Array[]): Promise<Float32Array<ArrayBuffer>> {
     const { input, output } = this.#manifest;
@@ -47,7 +48,15 @@ export class BackboneSession {
     }
     const tensor = new Tensor('float32', data, [rows, 3, input.size, input.size]);
     const names = output.name === undefined ? [...new Set(output.taps.map((tap) => tap.tensor))] : [output.name];
-    const results = await this.#session.run({ [input.name]: tensor }, names);
+    let results: InferenceSession.OnnxValueMapType;
+    try {
+      results = await this.#session.run({ [input.name]: tensor }, names);
+    } catch (cause) {
+      const [line] = String(cause instanceof Error ? cause.message : cause).split('\n');
+      const next = 'Lower batchSize or sessions if memory is short, or use another device.';
+      const message = `Expected ${this.#manifest.name} to run on ${rows} x 3 x ${input.size} x ${input.size} pixels, got: ${line}. ${next}`;
+      throw new ImprintError('DEVICE_UNAVAILABLE', message, { cause });
+    }
     const embeddings =
       output.name === undefined
         ? poolTaps(results, output.taps, output.dim, pixels.length)

@@ -51,9 +51,7 @@ async function load({ model: given, manifest, device, numThreads, batchSize }: L
     canaryCosine = await opened.canaryCosine(manifest.canary?.embedding ?? (await cpuCanary(model, manifest)));
   } catch (error) {
     await opened.release();
-    if (device === 'cpu' || error instanceof ImprintError) throw error;
-    const message = `Expected ${device} to run ${manifest.name}, got: ${(error as Error).message}. Use another device, or 'auto'.`;
-    throw new ImprintError('DEVICE_UNAVAILABLE', message, { cause: error });
+    throw error;
   }
   if (canaryCosine >= CANARY_COSINE) session = opened;
   else await opened.release();

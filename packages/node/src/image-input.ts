@@ -26,18 +26,27 @@ function isSource(value: unknown): value is ImageSource {
   return value instanceof URL || value instanceof Uint8Array || value instanceof ArrayBuffer || value instanceof Blob;
 }
 
+/** A file URL's path; undefined for other URLs, and for file URLs that name no file here (`file://elsewhere/a.jpg`). */
+function pathOf(url: URL): string | undefined {
+  try {
+    return fileURLToPath(url);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The source that an input will be known by, also where opening it fails. */
 export function sourceOf(input: ImageInput): string | undefined {
   if (typeof input === 'object' && input !== null && 'image' in input) return input.source ?? sourceOf(input.image);
   if (typeof input === 'string') return basename(input);
-  if (input instanceof URL) return basename(input.pathname);
+  if (input instanceof URL) return basename(pathOf(input) ?? input.pathname);
   if (typeof File !== 'undefined' && input instanceof File) return input.name;
   return undefined;
 }
 
 /**
  * Sorts out what was given; reads nothing but Blobs.
- * @throws INVALID_ARGUMENT for anything else than a picture, or a URL that is not `file:`
+ * @throws INVALID_ARGUMENT for anything else than a picture, or a URL that is no local file; IMAGE_UNREADABLE for a Blob that fails
  */
 export async function openImageInput(input: ImageInput): Promise<OpenedImage> {
   const named = typeof input === 'object' && input !== null && 'image' in input;
@@ -51,15 +60,21 @@ export async function openImageInput(input: ImageInput): Promise<OpenedImage> {
   const source = sourceOf(input);
   if (typeof image === 'string') return { path: image, id, source };
   if (image instanceof URL) {
-    if (image.protocol !== 'file:') {
-      throw new ImprintError(
-        'INVALID_ARGUMENT',
-        `Expected a file: URL for image, got ${image.protocol} (${image.href.slice(0, 80)}). Download it first and pass its bytes.`,
-      );
-    }
-    return { path: fileURLToPath(image), id, source };
+    const path = pathOf(image);
+    if (path !== undefined) return { path, id, source };
+    throw new ImprintError(
+      'INVALID_ARGUMENT',
+      `Expected a file: URL of this machine for image, got ${image.href.slice(0, 80)}. Download it first and pass its bytes.`,
+    );
   }
-  if (image instanceof Blob) return { bytes: new Uint8Array(await image.arrayBuffer()), id, source };
+  if (image instanceof Blob) {
+    try {
+      return { bytes: new Uint8Array(await image.arrayBuffer()), id, source };
+    } catch (cause) {
+      const message = `Expected a Blob that can be read for ${source ?? 'image'}, got ${String(cause)}. Its file may have changed: take it anew.`;
+      throw new ImprintError('IMAGE_UNREADABLE', message, { cause });
+    }
+  }
   // Copied: the bytes go to another thread, and a small Buffer's ArrayBuffer is a pool that it shares with others.
   const bytes = image instanceof ArrayBuffer ? new Uint8Array(image.slice(0)) : new Uint8Array(image);
   return { bytes, id, source };

@@ -45,4 +45,16 @@ async function preparePicture({ path, bytes, what, maxPixels, preprocessing }: P
   return { id, pixels };
 }
 
-answerCalls(preparePicture, (reply) => [reply.pixels.buffer]);
+/** Whatever else one picture does to us (memory that it does not fit, say) is its fault, not the stream's. */
+async function prepareOrBlame(request: PictureRequest): Promise<PictureReply> {
+  try {
+    return await preparePicture(request);
+  } catch (cause) {
+    if (cause instanceof ImprintError) throw cause;
+    const got = cause instanceof Error ? cause.message : String(cause);
+    const message = `Expected to prepare ${request.what}, got: ${got}. Leave it out, or make it smaller.`;
+    throw new ImprintError('IMAGE_UNREADABLE', message, { cause });
+  }
+}
+
+answerCalls(prepareOrBlame, (reply) => [reply.pixels.buffer]);

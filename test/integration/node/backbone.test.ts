@@ -73,6 +73,7 @@ describe('embedding', () => {
       good[3].buffer.slice(good[3].byteOffset, good[3].byteOffset + good[3].length) as ArrayBuffer,
       42 as unknown as ImageInput,
       new URL('https://example.com/a.jpg'),
+      new URL('file://elsewhere.invalid/a%20b.jpg'),
       folder,
     ];
     const results = await all(backbone.embed(inputs));
@@ -86,6 +87,7 @@ describe('embedding', () => {
       imageId(good[2]),
       'mine',
       imageId(good[3]),
+      'INVALID_ARGUMENT',
       'INVALID_ARGUMENT',
       'INVALID_ARGUMENT',
       'IMAGE_UNREADABLE',
@@ -255,6 +257,16 @@ describe('devices', () => {
         message: expect.stringMatching(/cosine of at least 0.99, got -1.0000/),
       });
     }
+  });
+
+  it('refuses a model that does not run on its manifest’s pixels, with what ONNX Runtime says', async () => {
+    const larger = await variant('larger', (manifest) => {
+      manifest['input'] = { ...(manifest['input'] as object), size: 40, resize: 40 };
+    });
+    await expect(loadBackbone(larger, { device: 'cpu' })).rejects.toMatchObject({
+      code: expect.stringMatching(/^(DEVICE_UNAVAILABLE|BACKBONE_INVALID)$/),
+      message: expect.stringContaining('3 x 40 x 40'),
+    });
   });
 
   it('takes a model without a stored canary, measured against the CPU', async () => {
