@@ -4,7 +4,7 @@
  * input's p-value is below a threshold no oftener than the threshold says.
  */
 
-import type { Memory } from '../head.ts';
+import type { FitContext, Memory } from '../head.ts';
 import type { FittedNovelty } from './novelty.ts';
 
 /**
@@ -14,10 +14,12 @@ import type { FittedNovelty } from './novelty.ts';
 export const DEFAULT_UNKNOWN_BELOW = 0.03;
 
 /**
- * Most examples that leave-one-out looks at for p-values: every k-th in canonical order. A thousand resolve p to .001, and
- * bound the cost at ten thousand classes.
+ * Examples that leave-one-out looks at for p-values, every k-th in canonical order: a thousand resolve p to .001; with more than 512
+ * classes fewer, so that examples x classes stays within 2^19, but no fewer than 256.
  */
 const MOST_ROWS = 1024;
+const LEAST_ROWS = 256;
+const MOST_ENTRIES = 2 ** 19;
 /** Smallest tail scale, as a share of the median strangeness: examples that are all alike must not make every other input unknown for rounding. */
 const SMALLEST_TAIL = 0.02;
 
@@ -34,14 +36,19 @@ export interface NoveltyReference {
  * Examples alone in their class tell how strange another class looks, not their own, so they serve only where every class has one example:
  * then an input is unknown when it is stranger than nearly every class is to the others.
  */
-export function noveltyReference(fitted: FittedNovelty, memory: Memory): NoveltyReference {
-  const { numExamples, classIndices, counts } = memory;
+export async function noveltyReference(
+  fitted: FittedNovelty,
+  memory: Memory,
+  context: FitContext,
+): Promise<NoveltyReference> {
+  const { numExamples, numClasses, classIndices, counts } = memory;
   const accompanied: number[] = [];
   for (let i = 0; i < numExamples; i++) if (counts[classIndices[i]] > 1) accompanied.push(i);
   const eligible = accompanied.length > 0 ? accompanied : Array.from({ length: numExamples }, (_, i) => i);
-  const numRows = Math.min(eligible.length, MOST_ROWS);
+  const affordable = Math.max(LEAST_ROWS, Math.min(MOST_ROWS, Math.floor(MOST_ENTRIES / numClasses)));
+  const numRows = Math.min(eligible.length, affordable);
   const rows = Int32Array.from({ length: numRows }, (_, r) => eligible[Math.floor((r * eligible.length) / numRows)]);
-  return referenceOf(fitted.leaveOneOut(rows));
+  return referenceOf((await fitted.leaveOneOutMany?.(rows, context)) ?? fitted.leaveOneOut(rows));
 }
 
 /** The reference for p-values from leave-one-out strangeness in any order; the array is not kept. */

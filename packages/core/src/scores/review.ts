@@ -104,7 +104,8 @@ async function outliers(memory: Memory, novelty: FittedNovelty, context: FitCont
   const strangeness = new Float64Array(rows.length);
   for (let start = 0; start < rows.length; start += BLOCK_ROWS) {
     context.signal?.throwIfAborted();
-    strangeness.set(novelty.leaveOneOut(rows.subarray(start, start + BLOCK_ROWS)), start);
+    const block = rows.subarray(start, start + BLOCK_ROWS);
+    strangeness.set((await novelty.leaveOneOutMany?.(block, context)) ?? novelty.leaveOneOut(block), start);
     await context.yieldToHost?.();
   }
   const centre = median(strangeness);

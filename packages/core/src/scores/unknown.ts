@@ -27,7 +27,7 @@ export async function fitUnknownDetector(
 ): Promise<UnknownDetector> {
   const novelty = await score.fit(memory, context);
   await context.yieldToHost?.();
-  const reference = noveltyReference(novelty, memory);
+  const reference = await noveltyReference(novelty, memory, context);
   return {
     score: score.name,
     novelty,

@@ -75,12 +75,14 @@ it('calls about as many known inputs unknown as the threshold says', async () =>
   }
 });
 
-it('takes at most 1,024 examples, and those alone in their class only where all are', async () => {
+it('takes at most 1,024 examples, fewer where there are many classes, and those alone in their class only where all are', async () => {
   const count = async (counts: number[]): Promise<number> => {
     const memory = clusters(counts, 1, 4);
-    return noveltyReference(await whitenedMemory.fit(memory, { gemm }), memory).strangeness.length;
+    const reference = await noveltyReference(await whitenedMemory.fit(memory, { gemm }), memory, { gemm });
+    return reference.strangeness.length;
   };
   expect(await count([1, 3, 1])).toBe(3);
   expect(await count([1, 1])).toBe(2);
   expect(await count([900, 700])).toBe(1024);
+  expect(await count(new Array<number>(1024).fill(2))).toBe(512);
 });

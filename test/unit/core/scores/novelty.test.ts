@@ -35,6 +35,8 @@ describe.each(noveltyScores.map((score) => [score.name, score] as const))('%s', 
       // Rank-one updates and refits round differently; both are of order 1 to 1,000.
       expect(Math.abs(leftOut[i] - refitted)).toBeLessThan(1e-9 * Math.max(1, Math.abs(refitted)));
     }
+    const many = await fitted.leaveOneOutMany?.(Int32Array.from(leftOut.keys()), { gemm });
+    many?.forEach((value, i) => expect(value).toBeCloseTo(leftOut[i], 10));
   });
 
   it('leaves out the rows asked for, and nothing changes by it', async () => {

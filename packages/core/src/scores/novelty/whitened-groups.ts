@@ -21,6 +21,16 @@ export function groupRidge(dim: number): number {
   return (scale * scale) / 2;
 }
 
+/** Whitened examples and their inner products with all means, row by row. */
+export interface ExampleProducts {
+  /** Float64Array, rows x dim. */
+  readonly queries: Float64Array;
+  /** Float64Array, rows x numGroups: `<x, mean>`. */
+  readonly queryProducts: Float64Array;
+  /** Float64Array, rows x numGroups: `<x - own mean, mean>`. */
+  readonly awayProducts: Float64Array;
+}
+
 export class WhitenedGroups {
   readonly numGroups: number;
   /** Degrees of freedom of W plus the prior's `dim` examples: `W + ridge I` over this is a covariance. */
@@ -45,7 +55,7 @@ export class WhitenedGroups {
   #gain = 0;
   #home = -1;
 
-  private constructor(memory: Memory, counts: Int32Array, means: Float64Array, whitening: Float64Array) {
+  private constructor(memory: Memory, counts: Int32Array, whitening: Float64Array, whitenedMeans: Float64Array) {
     const { dim, numExamples } = memory;
     this.numGroups = counts.length;
     this.weight = numExamples - counts.length + dim;
@@ -59,17 +69,15 @@ export class WhitenedGroups {
     this.#query = new Float64Array(dim);
     this.#away = new Float64Array(dim);
     this.#raw = new Float64Array(dim);
+    this.#means.set(whitenedMeans);
     for (let k = 0; k < counts.length; k++) {
-      const mean = this.#means.subarray(k * dim, (k + 1) * dim);
-      whitenInto(whitening, means.subarray(k * dim, (k + 1) * dim), dim, mean);
-      this.#fullSquares[k] = dotProduct(mean, 0, mean, 0, dim);
+      this.#fullSquares[k] = dotProduct(this.#means, k * dim, this.#means, k * dim, dim);
     }
   }
 
   /** The classes, pooled scatter about their means. */
   static async ofClasses(memory: Memory, context: FitContext): Promise<WhitenedGroups> {
-    const means = firstTapMeans(memory);
-    return new WhitenedGroups(memory, memory.counts, means, await whiteningOf(memory, memory.counts, means, context));
+    return WhitenedGroups.#of(memory, memory.counts, firstTapMeans(memory), context);
   }
 
   /** All examples as one group, scatter about the mean of all. */
@@ -79,8 +87,19 @@ export class WhitenedGroups {
     for (let k = 0; k < numClasses; k++) {
       for (let j = 0; j < dim; j++) mean[j] += sums[k * width + j] / numExamples;
     }
-    const counts = Int32Array.of(numExamples);
-    return new WhitenedGroups(memory, counts, mean, await whiteningOf(memory, counts, mean, context));
+    return WhitenedGroups.#of(memory, Int32Array.of(numExamples), mean, context);
+  }
+
+  static async #of(
+    memory: Memory,
+    counts: Int32Array,
+    means: Float64Array,
+    context: FitContext,
+  ): Promise<WhitenedGroups> {
+    const { dim } = memory;
+    const whitening = await whiteningOf(memory, counts, means, context);
+    const shape = { m: counts.length, n: dim, k: dim, transposeB: true };
+    return new WhitenedGroups(memory, counts, whitening, await context.gemm.f64(means, whitening, shape));
   }
 
   /** Reads a query: fills `square`, `products` and `squares`. */
@@ -95,15 +114,45 @@ export class WhitenedGroups {
     this.squares.set(this.#fullSquares);
   }
 
+  /** What `readExample` needs of many examples, through the Gemm: four products instead of two scalar ones a row. */
+  async productsOf(rows: Int32Array, { gemm }: FitContext): Promise<ExampleProducts> {
+    const { dim, width, codes, classIndices } = this.#memory;
+    const means = this.#means.subarray(0, this.numGroups * dim);
+    const raw = new Float64Array(rows.length * dim);
+    for (let r = 0; r < rows.length; r++) {
+      for (let j = 0; j < dim; j++) raw[r * dim + j] = codes[rows[r] * width + j];
+    }
+    const whitened = { m: rows.length, n: dim, k: dim, transposeB: true };
+    const queries = await gemm.f64(raw, this.#whitening, whitened);
+    const aways = queries.slice();
+    for (let r = 0; r < rows.length; r++) {
+      const home = this.numGroups === 1 ? 0 : classIndices[rows[r]];
+      for (let j = 0; j < dim; j++) aways[r * dim + j] -= means[home * dim + j];
+    }
+    const shape = { m: rows.length, n: this.numGroups, k: dim, transposeB: true };
+    const queryProducts = await gemm.f64(queries, means, shape);
+    return { queries, queryProducts, awayProducts: await gemm.f64(aways, means, shape) };
+  }
+
   /**
    * Reads example `row` of the memory as a query to everything but itself. Returns `weight` without it and the group that is
    * left empty (its `products` and `squares` are 0), or -1.
+   * @param block what `productsOf` returned for rows among which this one is the `at`-th; absent: computed here
    */
-  readExample(row: number): { readonly weight: number; readonly emptied: number } {
+  readExample(row: number, block?: ExampleProducts, at = 0): { readonly weight: number; readonly emptied: number } {
     const { dim, width, codes, classIndices } = this.#memory;
     const home = this.numGroups === 1 ? 0 : classIndices[row];
     const count = this.#counts[home];
-    this.readQuery(codes, row * width);
+    if (block === undefined) {
+      this.readQuery(codes, row * width);
+    } else {
+      this.#query.set(block.queries.subarray(at * dim, (at + 1) * dim));
+      this.square = dotProduct(this.#query, 0, this.#query, 0, dim);
+      this.products.set(block.queryProducts.subarray(at * this.numGroups, (at + 1) * this.numGroups));
+      this.squares.set(this.#fullSquares);
+      this.#gain = 0;
+      this.#home = -1;
+    }
     if (count === 1) {
       this.products[home] = 0;
       this.squares[home] = 0;
@@ -125,7 +174,10 @@ export class WhitenedGroups {
     this.products[home] = dotProduct(query, 0, means, stand, dim);
     this.squares[home] = dotProduct(means, stand, means, stand, dim);
     for (let k = 0; k < this.numGroups; k++) {
-      const meanAway = dotProduct(means, k === home ? stand : k * dim, away, 0, dim);
+      const meanAway =
+        block !== undefined && k !== home
+          ? block.awayProducts[at * this.numGroups + k]
+          : dotProduct(means, k === home ? stand : k * dim, away, 0, dim);
       this.products[k] += gain * queryAway * meanAway;
       this.squares[k] += gain * meanAway * meanAway;
     }
@@ -159,13 +211,10 @@ async function whiteningOf(
 ): Promise<Float64Array> {
   const { dim } = memory;
   const scatter = await firstTapGram(memory, context);
-  for (let k = 0; k < counts.length; k++) {
-    const mean = means.subarray(k * dim, (k + 1) * dim);
-    for (let a = 0; a < dim; a++) {
-      const weighted = counts[k] * mean[a];
-      for (let b = 0; b <= a; b++) scatter[a * dim + b] -= weighted * mean[b];
-    }
-  }
+  const weighted = new Float64Array(means.length);
+  for (let i = 0; i < means.length; i++) weighted[i] = counts[Math.floor(i / dim)] * means[i];
+  const between = await context.gemm.f64(weighted, means, { m: dim, n: dim, k: counts.length, transposeA: true });
+  for (let i = 0; i < scatter.length; i++) scatter[i] -= between[i];
   const factor = await choleskyFactor(scatter, dim, context, groupRidge(dim));
   const identity = new Float64Array(dim * dim);
   for (let j = 0; j < dim; j++) identity[j * dim + j] = 1;
