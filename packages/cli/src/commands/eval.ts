@@ -13,7 +13,6 @@ import { leftOutJson, reportLeftOut, type LeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
 import { paintFor } from '../paint.ts';
 import { Progress } from '../progress.ts';
-import { evaluationPage } from '../report/evaluation-page.ts';
 
 export const evaluate: Command = {
   name: 'eval',
@@ -56,7 +55,7 @@ export const evaluate: Command = {
     } finally {
       await progress.end();
     }
-    if (html !== undefined) await writePage(html, pageOf(result, classifier, file, folder, unknownFolder));
+    if (html !== undefined) await writePage(html, await pageOf(result, classifier, file, folder, unknownFolder));
     if (args.has('json')) await output.json({ file, ...result, leftOut: leftOutJson(leftOut) });
     else {
       for (const line of evaluationLines(result, paintFor(output))) await output.line(line);
@@ -103,13 +102,15 @@ async function measure(
   );
 }
 
-function pageOf(
+async function pageOf(
   result: EvaluationResult,
   classifier: Classifier<ImageInput>,
   file: string,
   folder: string,
   unknownFolder: string | undefined,
-): string {
+): Promise<string> {
+  // Loaded only here: drawing charts takes half as long to load as all the rest.
+  const { evaluationPage } = await import('../report/evaluation-page.ts');
   const { identity, device } = classifier.backbone;
   const map = exampleMap(classifier);
   return evaluationPage(result, {
