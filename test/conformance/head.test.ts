@@ -172,9 +172,6 @@ describe.each(heads.map((head, index): [string, Head] => [`${head.name} (${index
       },
     };
     const large = clusterMemory({ counts: [20, 20, 20], taps: 2, dim: 8 });
-    const fit = head.fit(large, { ...context, signal });
-    // Nearest class means are done before there is anything to stop.
-    if (head.name.startsWith('nearest-class-mean')) await expect(fit).resolves.toBeDefined();
-    else await expect(fit).rejects.toBe(reason);
+    await expect(head.fit(large, { ...context, signal })).rejects.toBe(reason);
   });
 });

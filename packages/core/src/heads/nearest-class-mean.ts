@@ -18,6 +18,9 @@ export interface NearestClassMeanOptions {
   readonly taps?: TapChoice;
 }
 
+/** Examples left out at a time. */
+const BLOCK_ROWS = 256;
+
 /** The head `nearest-class-mean`, or with Euclidean distance `nearest-class-mean-euclidean`. */
 export function nearestClassMean(options: NearestClassMeanOptions = {}): Head {
   const { metric = 'cosine', taps = 'all' } = options;
@@ -36,10 +39,10 @@ export function nearestClassMean(options: NearestClassMeanOptions = {}): Head {
   };
   return {
     name,
-    async fit(memory) {
+    async fit(memory, context) {
       const solved = solve(memory);
       const rows = leaveOneOutRows(memory.numExamples, memory.numClasses);
-      const leftOut = leaveOneOutScores(memory, solved, rows);
+      const leftOut = await leaveOneOutScores(memory, solved, rows, context);
       const measured = leaveOneOutAccuracy(leftOut, rows, memory.classIndices, memory.counts);
       return {
         report: {
@@ -115,7 +118,12 @@ function linearScores({ metric, groups, means }: Solved, width: number, numClass
  * Each example's scores with it taken out of its own class's mean: `m' = (N m - x) / (N - 1)`. A class that it empties is
  * stood in for by the mean of the other class means: unknown, but not impossible.
  */
-function leaveOneOutScores(memory: Memory, solved: Solved, rows: Int32Array): Float64Array {
+async function leaveOneOutScores(
+  memory: Memory,
+  solved: Solved,
+  rows: Int32Array,
+  context: FitContext,
+): Promise<Float64Array> {
   const { codes, classIndices, counts, width, numClasses } = memory;
   const { groups, means, metric } = solved;
   const columns = means.length / numClasses;
@@ -126,28 +134,35 @@ function leaveOneOutScores(memory: Memory, solved: Solved, rows: Int32Array): Fl
     metric === 'euclidean' ? dot - square / 2 : square > 0 ? dot / Math.sqrt(square) : 0;
 
   const out = new Float64Array(rows.length * numClasses);
-  for (const [r, i] of rows.entries()) {
-    const x = weightedRows(codes.subarray(i * width, (i + 1) * width), 1, width, groups);
-    for (let c = 0; c < numClasses; c++) {
+  for (let first = 0; first < rows.length; first += BLOCK_ROWS) {
+    context.signal?.throwIfAborted();
+    const block = rows.subarray(first, first + BLOCK_ROWS);
+    const chosen = new Int8Array(block.length * width);
+    for (const [r, i] of block.entries()) chosen.set(codes.subarray(i * width, (i + 1) * width), r * width);
+    const examples = weightedRows(chosen, block.length, width, groups);
+    const shape = { m: block.length, n: numClasses, k: columns, transposeB: true };
+    const dots = await context.gemm.f64(examples, means, shape);
+    for (const [r, i] of block.entries()) {
+      const at = (first + r) * numClasses;
+      for (let c = 0; c < numClasses; c++) out[at + c] = value(dots[r * numClasses + c], squares[c]);
+      const own = classIndices[i];
       let dot = 0;
-      for (let j = 0; j < columns; j++) dot += x[j] * means[c * columns + j];
-      out[r * numClasses + c] = value(dot, squares[c]);
+      let square = 0;
+      for (let j = 0; j < columns; j++) {
+        const x = examples[r * columns + j];
+        const mean = means[own * columns + j];
+        const without =
+          counts[own] > 1
+            ? (counts[own] * mean - x) / (counts[own] - 1)
+            : numClasses > 1
+              ? (total[j] - mean) / (numClasses - 1)
+              : 0;
+        dot += x * without;
+        square += without * without;
+      }
+      out[at + own] = value(dot, square);
     }
-    const own = classIndices[i];
-    let dot = 0;
-    let square = 0;
-    for (let j = 0; j < columns; j++) {
-      const mean = means[own * columns + j];
-      const without =
-        counts[own] > 1
-          ? (counts[own] * mean - x[j]) / (counts[own] - 1)
-          : numClasses > 1
-            ? (total[j] - mean) / (numClasses - 1)
-            : 0;
-      dot += x[j] * without;
-      square += without * without;
-    }
-    out[r * numClasses + own] = value(dot, square);
+    await context.yieldToHost?.();
   }
   return out;
 }
