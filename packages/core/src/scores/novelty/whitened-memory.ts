@@ -30,8 +30,9 @@ import { WhitenedGroups } from './whitened-groups.ts';
 
 /** Of 4, 8, 12, 24 and 48, the best mean over the sets above. */
 const TEMPERATURE = 12;
-/** Examples x classes of a block of leave-one-out: some 10 ms of work between two turns of the host's event loop. */
-const BLOCK_ENTRIES = 2 ** 15;
+/** Examples x classes of a block of products, and between two turns of the host's event loop: some 10 ms. */
+const BLOCK_ENTRIES = 2 ** 18;
+const TURN_ENTRIES = 2 ** 15;
 
 export const whitenedMemory: NoveltyScore = {
   name: 'whitened-memory',
@@ -72,14 +73,15 @@ class FittedWhitenedMemory implements FittedNovelty {
   async leaveOneOutMany(rows: Int32Array, context: FitContext): Promise<Float64Array<ArrayBuffer>> {
     const out = new Float64Array(rows.length);
     const blockRows = Math.max(1, Math.floor(BLOCK_ENTRIES / this.#memory.numClasses));
+    const turnRows = Math.max(1, Math.floor(TURN_ENTRIES / this.#memory.numClasses));
     for (let start = 0; start < rows.length; start += blockRows) {
       context.signal?.throwIfAborted();
       const block = rows.subarray(start, start + blockRows);
       const products = await this.#classes.productsOf(block, context);
       for (let at = 0; at < block.length; at++) {
         out[start + at] = this.#strangeness(this.#classes.readExample(block[at], products, at).emptied);
+        if ((at + 1) % turnRows === 0) await context.yieldToHost?.();
       }
-      await context.yieldToHost?.();
     }
     return out;
   }
