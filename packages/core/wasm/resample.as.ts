@@ -1,7 +1,7 @@
 /**
  * Source, in AssemblyScript, of the machine code in `src/image/resample-simd.ts`. Pointers are offsets into the module's memory.
  *
- * Compiled with assemblyscript 0.28.9 (not a dependency: the bytes are committed):
+ * Compiled with assemblyscript, a dependency of the tests alone (one compiles it again and compares the committed bytes):
  * asc resample.as.ts --optimizeLevel 3 --shrinkLevel 1 --runtime stub --enable simd --noAssert -o resample.wasm
  */
 
