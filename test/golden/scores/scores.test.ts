@@ -53,11 +53,9 @@ describe('against scikit-learn', () => {
 });
 
 it.each(
-  golden.addressing.cases.map((c: { temperature: number; threshold: number }, i: number) => [
-    c.temperature,
-    c.threshold,
-    i,
-  ]),
+  (golden.addressing.cases as { temperature: number; threshold: number }[]).map(
+    (c, i) => [c.temperature, c.threshold, i] as const,
+  ),
 )("MemAE's addressing at temperature %d and threshold %d", (temperature, threshold, index) => {
   const similarities = Float64Array.from(golden.addressing.similarities);
   const weights = new Float64Array(similarities.length);
