@@ -63,11 +63,14 @@ describe('fitTemperature', () => {
     expect(fitTemperature(many, labels, 200, 2)).toBeLessThan(fitTemperature(separable(1), twoOfThree, 6, 2));
   });
 
-  it('is the spread of scores where every class has one or two examples', () => {
+  it('follows the spread of scores where every class has one or two examples', () => {
     const scores = Float64Array.of(-Infinity, 1, 3, 5, -Infinity, 1, 2, 4, -Infinity);
-    expect(fitTemperature(scores, Int32Array.of(0, 1, 2), 3, 3)).toBeCloseTo(Math.sqrt((1 + 4 + 1) / 3), 2);
+    expect(fitTemperature(scores, Int32Array.of(0, 1, 2), 3, 3)).toBeCloseTo(
+      (2.2 * Math.sqrt((1 + 4 + 1) / 3)) / Math.sqrt(2 * Math.log(3)),
+      2,
+    );
     const two = Float64Array.of(1, 3, 1, 3, 3, 1, 1, 3);
-    expect(fitTemperature(two, Int32Array.of(0, 0, 1, 1), 4, 2)).toBeCloseTo(1, 2);
+    expect(fitTemperature(two, Int32Array.of(0, 0, 1, 1), 4, 2)).toBeCloseTo(2.2 / Math.sqrt(2 * Math.log(2)), 2);
   });
 
   it('is 1 for one class and for scores that do not differ', () => {
