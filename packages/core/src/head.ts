@@ -30,8 +30,8 @@ export interface FitContext {
   /** Called between blocks of work; a runtime lets its event loop turn here. Absent: the fit runs through. */
   readonly yieldToHost?: () => Promise<void>;
   /**
-   * Largest dense system that `auto` solves: above this many examples its ridge takes this many random features.
-   * Default 4096, some ten seconds with a fast Gemm; a runtime whose f64 products are slow gives less.
+   * Largest dense system that `auto` solves: above this many examples its ridge takes half as many random features.
+   * Default 4096, some seconds with a fast Gemm; a runtime whose f64 products are slow gives less.
    */
   readonly maxOrder?: number;
 }

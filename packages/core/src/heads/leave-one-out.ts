@@ -9,11 +9,11 @@ export interface LeaveOneOutAccuracy {
   readonly numExamples: number;
 }
 
-/** Entries of a leave-one-out score matrix that are kept; above, evenly spread examples stand for all. 128 MB. */
-const MAX_ENTRIES = 2 ** 24;
+/** Entries of a leave-one-out score matrix that are kept; above, evenly spread examples stand for all. 32 MB. */
+const MAX_ENTRIES = 2 ** 22;
 
 /**
- * Rows that leave-one-out scores cover: all of them while rows x classes stays within 2^24, else an even spread.
+ * Rows that leave-one-out scores cover: all of them while rows x classes stays within 2^22, else an even spread.
  * @returns Int32Array, ascending rows; the caller owns it
  */
 export function leaveOneOutRows(numExamples: number, numClasses: number): Int32Array {

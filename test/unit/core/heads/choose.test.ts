@@ -80,7 +80,7 @@ describe('auto', () => {
     const memory = clusterMemory({ counts: [90, 90, 80], dim: 12, spread: 2 });
     const queries = clusterCodes({ counts: [50, 50, 50], dim: 12, spread: 2 });
     const [below, above] = await Promise.all(
-      [260, 259].map((maxOrder) => chooseHead().fit(memory, { ...context, maxOrder })),
+      [260, 256].map((maxOrder) => chooseHead().fit(memory, { ...context, maxOrder })),
     );
     expect(below.report.parameters.lambda).not.toBe(above.report.parameters.lambda);
     const [a, b] = [below, above].map((head) => winners(scoresOf(head, queries, 150), 3));
@@ -126,8 +126,8 @@ describe('what auto weighs by', () => {
   it('leaves out all examples, or an even spread where that would be too much', () => {
     expect(Array.from(leaveOneOutRows(5, 3))).toEqual([0, 1, 2, 3, 4]);
     const rows = leaveOneOutRows(100_000, 10_000);
-    expect(rows.length * 10_000).toBeLessThanOrEqual(2 ** 24);
+    expect(rows.length * 10_000).toBeLessThanOrEqual(2 ** 22);
     expect(rows[1] - rows[0]).toBeGreaterThan(50);
-    expect(leaveOneOutRows(3, 2 ** 25)).toHaveLength(1);
+    expect(leaveOneOutRows(3, 2 ** 23)).toHaveLength(1);
   });
 });
