@@ -3,6 +3,8 @@
 import type { Device } from '@imprint/node';
 import type { CommandArguments } from './command-arguments.ts';
 import type { CommandOption } from './command.ts';
+import { fileSize } from './display-text.ts';
+import type { Output } from './output.ts';
 
 const DEVICES: readonly (Device | 'auto')[] = ['auto', 'cpu', 'cuda', 'webgpu'];
 
@@ -17,8 +19,24 @@ export const FILE_BACKBONE_OPTIONS: Readonly<Record<string, CommandOption>> = {
   device: DEVICE_OPTION,
 };
 
-export function backboneOptions(args: CommandArguments): { backbone?: string; device?: Device | 'auto' } {
+export interface BackboneChoice {
+  readonly backbone?: string;
+  readonly device?: Device | 'auto';
+  readonly onProgress: (progress: { readonly receivedBytes: number; readonly totalBytes: number | undefined }) => void;
+}
+
+/** The choice, and a line on a terminal while a backbone is downloaded. */
+export function backboneOptions(args: CommandArguments, notices: Output): BackboneChoice {
   const backbone = args.text('backbone');
   const device = args.choice('device', DEVICES);
-  return { ...(backbone === undefined ? {} : { backbone }), ...(device === undefined ? {} : { device }) };
+  return {
+    ...(backbone === undefined ? {} : { backbone }),
+    ...(device === undefined ? {} : { device }),
+    onProgress: ({ receivedBytes, totalBytes }) => {
+      if (!notices.isTerminal) return;
+      const whole = totalBytes === undefined ? '' : ` of ${fileSize(totalBytes)}`;
+      const text = receivedBytes === totalBytes ? '' : `fetching the backbone  ${fileSize(receivedBytes)}${whole}`;
+      void notices.write(`\r\u001b[2K${text.slice(0, notices.columns - 1)}`);
+    },
+  };
 }

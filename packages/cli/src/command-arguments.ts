@@ -90,8 +90,9 @@ export function parseArguments(
     });
     return new CommandArguments(positionals, new Map(Object.entries(values) as [string, string | boolean][]));
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    // Node's sentences are good, but for the hint about `--` that follows the first.
-    throw new UsageError(`${message.split('. ')[0].replace(/\.$/, '')}.`, { cause });
+    const [sentence] = (cause instanceof Error ? cause.message : String(cause)).split('. ');
+    const isOption = (cause as { code?: unknown }).code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION';
+    const hint = isOption ? ' An argument that begins with a dash goes behind --.' : '';
+    throw new UsageError(`${sentence.replace(/\.$/, '')}.${hint}`, { cause });
   }
 }

@@ -19,6 +19,11 @@ export async function runProgram(
   const output = new Output(stdout);
   const notices = new Output(stderr);
   const { signal, release } = interruptible();
+  // An error outside every promise that is waited for would print a stack: it gets its sentence too.
+  const uncaught = (error: unknown): void => {
+    void reportFailure(error, argv[0], notices).then((status) => process.exit(status));
+  };
+  process.once('uncaughtException', uncaught);
   try {
     const status = await dispatch(commands, argv, output, notices, signal);
     if (output.failure === undefined) return status;
@@ -28,6 +33,7 @@ export async function runProgram(
     return await reportFailure(error, argv[0], notices);
   } finally {
     release();
+    process.removeListener('uncaughtException', uncaught);
   }
 }
 

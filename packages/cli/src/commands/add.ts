@@ -25,7 +25,7 @@ export const add: Command = {
   ],
   async run(args, { output, notices, signal }) {
     const [file, label, ...paths] = args.exactly('FILE', 'CLASS', 'IMAGE|DIR...');
-    const options = { ...backboneOptions(args), signal };
+    const options = { ...backboneOptions(args, notices), signal };
     const { paths: files, ignored } = await listImages(paths);
     if (files.length === 0) throw noImages(paths);
 

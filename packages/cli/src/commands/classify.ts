@@ -7,11 +7,15 @@ import type { Command } from '../command.ts';
 import { displayText, displayWidth, pad, percent, shorten } from '../display-text.ts';
 import { reportLeftOut, type LeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
+import type { Output } from '../output.ts';
 import { paintFor, type Paint } from '../paint.ts';
 import { Progress } from '../progress.ts';
+import { requireClasses } from '../require-classes.ts';
 
-const MAX_FILE_COLUMNS = 48;
 const MAX_LABEL_COLUMNS = 28;
+/** What confidence, novelty and a runner-up take, in columns. */
+const FIGURE_COLUMNS = 44;
+const MIN_FILE_COLUMNS = 20;
 /** Below this a runner-up says nothing. */
 const MIN_RUNNER_UP = 0.01;
 
@@ -39,13 +43,14 @@ export const classify: Command = {
     const json = args.has('json');
     const top = args.count('top', 1) ?? (json ? 5 : 3);
     const nearest = args.count('nearest', 0) ?? 3;
-    const options = { ...backboneOptions(args), signal };
+    const options = { ...backboneOptions(args, notices), signal };
     const { paths: files, ignored } = await listImages(paths);
     if (files.length === 0) {
       throw new ImprintError('NO_EXAMPLES', `Expected images in ${paths.join(', ')}, found none. Check the path.`);
     }
     await using classifier = await openClassifier(file, options);
-    const table = new Table(files, classifier.classes, paintFor(output));
+    requireClasses(classifier, file);
+    const table = new Table(files, classifier.classes, output);
     // A bar and a table on one terminal would overwrite each other: the table is its own progress.
     const progress = new Progress(notices, 'classifying', output.isTerminal ? 0 : files.length);
     const leftOut: LeftOut[] = [];
@@ -90,19 +95,21 @@ class Table {
   readonly #labelColumns: number;
   readonly #paint: Paint;
 
-  constructor(files: readonly string[], classes: readonly { readonly label: string }[], paint: Paint) {
+  constructor(files: readonly string[], classes: readonly { readonly label: string }[], output: Output) {
     const widest = (texts: readonly string[], most: number): number =>
       Math.min(
         most,
         texts.reduce((width, text) => Math.max(width, displayWidth(displayText(text))), 0),
       );
-    this.#fileColumns = widest(['photo', ...files], MAX_FILE_COLUMNS);
     this.#labelColumns = widest(['unknown', ...classes.map(({ label }) => label)], MAX_LABEL_COLUMNS);
-    this.#paint = paint;
+    // A terminal would wrap what is too long; whoever reads a pipe wants the whole name.
+    const room = Math.max(MIN_FILE_COLUMNS, output.columns - this.#labelColumns - FIGURE_COLUMNS);
+    this.#fileColumns = widest(['photo', ...files], output.isTerminal ? room : Infinity);
+    this.#paint = paintFor(output);
   }
 
   heading(): string {
-    return this.#paint('dim', `${this.#cells('photo', 'label')}   sure  novelty  otherwise`);
+    return this.#paint('dim', `${this.#cells('photo', 'label')}  confidence  novelty  otherwise`);
   }
 
   row(file: string, { label, confidence, novelty, ranking }: Prediction): string {
@@ -112,9 +119,9 @@ class Table {
       .filter(({ probability }, i) => (label === null && i === 0) || probability >= MIN_RUNNER_UP)
       .map((other) => `${displayText(other.label)} ${percent(other.probability).trim()}`);
     const tone = label === null ? 'bad' : confidence >= 0.5 ? 'good' : 'doubtful';
-    const sure = label === null ? ' '.repeat(7) : percent(confidence);
+    const sure = label === null ? '' : percent(confidence);
     const cells = `${pad(name, this.#fileColumns)}  ${this.#paint(tone, pad(answer, this.#labelColumns))}`;
-    return `${cells}  ${sure}  ${novelty.toFixed(4).padStart(7)}  ${others.join(', ')}`.trimEnd();
+    return `${cells}  ${pad(sure, 10, 'left')}  ${novelty.toFixed(4).padStart(7)}  ${others.join(', ')}`.trimEnd();
   }
 
   #cells(file: string, label: string): string {

@@ -13,6 +13,7 @@ import { leftOutJson, reportLeftOut, type LeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
 import { paintFor } from '../paint.ts';
 import { Progress } from '../progress.ts';
+import { requireClasses } from '../require-classes.ts';
 
 export const evaluate: Command = {
   name: 'eval',
@@ -38,13 +39,14 @@ export const evaluate: Command = {
     const [file, folder] = args.exactly('FILE', 'DIR');
     const unknownFolder = args.text('unknown');
     const html = args.text('html');
-    const options = { ...backboneOptions(args), signal };
+    const options = { ...backboneOptions(args, notices), signal };
     const known = await listClassFolders(folder);
     const unknown = unknownFolder === undefined ? undefined : await listImages([unknownFolder]);
     if (unknown?.paths.length === 0) {
       throw new ImprintError('NO_EXAMPLES', `Expected images in ${unknownFolder}, found none. Check the path.`);
     }
     await using classifier = await openClassifier(file, options);
+    requireClasses(classifier, file);
     requireKnownLabels(classifier, known, file);
 
     const leftOut: LeftOut[] = [];

@@ -1,5 +1,6 @@
 /** `imprint learn`: a folder of photos becomes a classifier in a file. */
 
+import { stat } from 'node:fs/promises';
 import { createClassifier, listClassFolders, saveClassifier } from '@imprint/node';
 import { backboneOptions, DEVICE_OPTION } from '../backbone-options.ts';
 import { UsageError, type Command } from '../command.ts';
@@ -39,7 +40,7 @@ export const learn: Command = {
     const out = args.text('out');
     if (out === undefined)
       throw new UsageError('Expected --out FILE, which says where the classifier is saved, got none.');
-    const options = { ...backboneOptions(args), ...headOptions(args), signal };
+    const options = { ...backboneOptions(args, notices), ...headOptions(args), signal };
     await requireReplaceable(out);
     const { images, labels, ignored } = await listClassFolders(folder);
     const classes: ClassFiles[] = labels.map((label) => ({
@@ -65,7 +66,7 @@ export const learn: Command = {
     signal.throwIfAborted();
     await saveClassifier(classifier, out);
     const seconds = (performance.now() - startMs) / 1000;
-    const sizeBytes = classifier.snapshot().length;
+    const { size: sizeBytes } = await stat(out);
     const { identity, device } = classifier.backbone;
 
     if (args.has('json')) {
