@@ -5,6 +5,7 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clusterEmbedding } from '../../embeddings.ts';
 import { imprint, jsonLines, jsonOf, TINY, writePictures } from './imprint-process.ts';
 
 const NAMES = ['brick', 'fern', 'sand'];
@@ -297,6 +298,94 @@ describe('info, eval, merge', () => {
     const refused = await imprint(['merge', all, model, other]);
     expect(refused).toMatchObject({ status: 1, stdout: '' });
     expect(refused.stderr).toMatch(/Expected files from one backbone, got .*tiny-backbone.*imprint-tiny/);
+  });
+});
+
+describe('eval --html', () => {
+  it('writes one page that loads nothing, and says in one sentence where it could not', async () => {
+    const page = join(folder, 'report.html');
+    const args = ['eval', model, join(folder, 'test'), '--backbone', TINY, '--html'];
+    const { status, stdout } = await imprint([...args, page]);
+    expect(status).toBe(0);
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe(`Report: ${page}`);
+    const html = await readFile(page, 'utf8');
+    expect(html).toMatch(/^<!doctype html>/);
+    for (const name of NAMES) expect(html).toContain(name);
+    expect(html).not.toMatch(/<script|src=|@import|href="http/);
+    const failed = await imprint([...args, join(folder, 'no', 'where.html')]);
+    expect(failed).toMatchObject({ status: 1, stdout: '' });
+    expect(failed.stderr).toMatch(/^imprint: Expected to write the report to [^\n]*\n$/);
+  });
+});
+
+describe('a classifier that keeps sums only (--memory statistics)', () => {
+  it('is learned, grown, asked and merged, and refuses what needs single examples', async () => {
+    const out = join(folder, 'sums.imprint');
+    const learned = await imprint([
+      'learn',
+      join(folder, 'train'),
+      '--out',
+      out,
+      '--backbone',
+      TINY,
+      '--memory',
+      'statistics',
+    ]);
+    expect(learned, learned.stderr).toMatchObject({ status: 0 });
+    const added = await imprint(['add', out, 'owl', join(folder, 'owl'), '--backbone', TINY, '--json']);
+    expect(jsonOf(added)).toMatchObject({ isNew: true, added: 4, total: 4 });
+    expect(jsonOf(await imprint(['info', out, '--json']))).toMatchObject({ memory: 'statistics', examples: 22 });
+    const answers = jsonLines<Answer>(
+      await imprint(['classify', out, join(folder, 'test'), '--backbone', TINY, '--json']),
+    );
+    expect(answers).toHaveLength(12);
+    for (const { nearest } of answers) expect(nearest).toEqual([]);
+    const before = await readFile(out);
+    const refused = await imprint(['remove', out, 'owl']);
+    expect(refused).toMatchObject({ status: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/keeps sums only/);
+    const mixed = await imprint(['merge', join(folder, 'mixed.imprint'), out, model]);
+    expect(mixed.status).toBe(1);
+    expect(await readFile(out)).toEqual(before);
+  });
+});
+
+describe('bench heads', () => {
+  it('prints one object a split, auto first, accuracies as fractions', async () => {
+    const [taps, dim, perClass] = [2, 8, 10];
+    const rows = [0, 1, 2].flatMap((k) =>
+      Array.from({ length: perClass }, (_, i) => clusterEmbedding(k, i, taps * dim, 0.3)),
+    );
+    const features = join(folder, 'f.json');
+    const labels = rows.map((_, row) => Math.floor(row / perClass));
+    await writeFile(features, JSON.stringify({ shape: [rows.length, taps, dim], labels, classNames: NAMES }));
+    await writeFile(join(folder, 'f.f32.bin'), Buffer.concat(rows.map((row) => Buffer.from(row.buffer))));
+    const of = (keep: (i: number) => boolean): number[] =>
+      labels.map((_, row) => row).filter((row) => keep(row % perClass));
+    const splits = [2, 5].map((shots) => ({ shots, seed: 3, train: of((i) => i < shots), test: of((i) => i >= 5) }));
+    await writeFile(join(folder, 's.json'), JSON.stringify(splits));
+
+    const args = ['bench', 'heads', '--features', features, '--splits', join(folder, 's.json')];
+    const finished = await imprint([...args, '--json']);
+    expect(finished, finished.stderr).toMatchObject({ status: 0, stderr: '' });
+    const lines = jsonLines<{ shots: number; seed: number; heads: Record<string, number> }>(finished);
+    expect(lines.map(({ shots, seed }) => [shots, seed])).toEqual([
+      [2, 3],
+      [5, 3],
+    ]);
+    for (const { heads } of lines) {
+      expect(Object.keys(heads)[0]).toBe('auto');
+      expect(heads['auto']).toBeGreaterThan(0.8);
+      for (const accuracy of Object.values(heads)) expect(accuracy >= 0 && accuracy <= 1).toBe(true);
+    }
+    const table = await imprint([...args, '--heads', 'auto,ncm']);
+    expect(table.stdout).toMatch(/^shots {2}seed {4}auto {5}ncm\n {4}2 {5}3 .*\n {4}5 {5}3 .*\n mean .*\n$/);
+    expect(await imprint([...args, '--heads', 'auto,psychic'])).toMatchObject({ status: 2 });
+
+    await writeFile(join(folder, 'f.f32.bin'), Buffer.alloc(12));
+    const short = await imprint([...args, '--json']);
+    expect(short).toMatchObject({ status: 1, stdout: '' });
+    expect(short.stderr).toMatch(/^imprint: Expected 30 x 2 x 8 float32 values \(1920 bytes, not 12\)[^\n]*\n$/);
   });
 });
 
