@@ -1,7 +1,7 @@
 /** `imprint learn`: a folder of photos becomes a classifier in a file. */
 
 import { stat } from 'node:fs/promises';
-import { createClassifier, listClassFolders, saveClassifier } from '@imprint/node';
+import { createClassifier, listClassFolders, saveClassifier, type NodeBackbone } from '@imprint/node';
 import { backboneOptions, DEVICE_OPTION } from '../backbone-options.ts';
 import { UsageError, type Command } from '../command.ts';
 import { counted, displayText, displayWidth, fileSize, pad } from '../display-text.ts';
@@ -97,9 +97,15 @@ export const learn: Command = {
         );
       }
     }
+    for (const note of notesOf(classifier.backbone)) await notices.line(`imprint: ${displayText(note)}`);
     await nameIgnored(ignored, notices);
     for (const { label } of empty)
       await notices.line(`imprint: the folder of class ${displayText(label)} holds no pictures.`);
     return reportLeftOut(learned.leftOut, notices);
   },
 };
+
+/** What was assumed about a model without a manifest, for whoever chose it. */
+function notesOf(backbone: object): readonly string[] {
+  return 'notes' in backbone ? (backbone as NodeBackbone).notes : [];
+}
