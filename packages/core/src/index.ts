@@ -23,7 +23,8 @@ export { describe, expected, ImprintError, type ImprintErrorCode } from './error
 
 export { codeScale, encodeCodes } from './memory/codes.ts';
 export { canonicalLabel, MAX_LABEL_LENGTH } from './memory/label.ts';
-export { contentHash, decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type Snapshot } from './snapshot/snapshot.ts';
+export { contentHash, decodeSnapshot, encodeSnapshot, snapshotIdentity } from './snapshot/snapshot.ts';
+export { SNAPSHOT_VERSION, type Snapshot } from './snapshot/snapshot.ts';
 export { requireSameBackbone } from './snapshot/identity.ts';
 
 export { HEAD_NAMES, headNamed } from './heads/head-named.ts';

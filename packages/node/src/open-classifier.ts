@@ -1,6 +1,6 @@
 /** The door to a saved classifier: open it, save it, or change its file without losing another process's change. */
 
-import { Classifier, decodeSnapshot, ImprintError } from '@imprint/core';
+import { Classifier, ImprintError, snapshotIdentity } from '@imprint/core';
 import type { Backbone, BackboneIdentity, Store } from '@imprint/core';
 import { coreOptions, type NodeClassifierOptions } from './create-classifier.ts';
 import { fileStore } from './file-store.ts';
@@ -83,8 +83,8 @@ async function restore<Label extends string>(
   const owns = wanted === undefined || typeof wanted === 'string';
   const core = await coreOptions(rest, owns);
   const backbone: Backbone<ImageInput> = owns
-    ? await loadFor(decodeSnapshot(bytes).identity, wanted, store.location, rest)
-    : (wanted ?? absentBackbone(decodeSnapshot(bytes).identity));
+    ? await loadFor(snapshotIdentity(bytes), wanted, store.location, rest)
+    : (wanted ?? absentBackbone(snapshotIdentity(bytes)));
   try {
     return Classifier.restore<ImageInput, Label>(bytes, backbone, core);
   } catch (error) {

@@ -13,7 +13,7 @@ import { canonicalLabel, compareText } from '../memory/label.ts';
 import { utf8Encode } from '../platform.ts';
 import { decodeExamples, encodeExamples } from './examples-content.ts';
 import { checkIdentity } from './identity.ts';
-import { decodeTensors, encodeTensors, invalid, type Tensor } from './safetensors.ts';
+import { decodeTensors, encodeTensors, invalid, type Tensor, type TensorFile } from './safetensors.ts';
 import { decodeStatistics, encodeStatistics } from './statistics-content.ts';
 import { checkTexts, parse } from './take.ts';
 
@@ -48,20 +48,19 @@ export function encodeSnapshot({ identity, options, content }: Snapshot): Uint8A
 }
 
 /**
+ * The backbone that a snapshot was learned with, from its header alone; nothing else of it is checked.
+ * @throws SNAPSHOT_VERSION, SNAPSHOT_INVALID
+ */
+export function snapshotIdentity(file: Uint8Array): BackboneIdentity {
+  return checkIdentity(parse(decodeCurrent(file).metadata.get('backbone'), 'backbone'));
+}
+
+/**
  * Decodes a classifier's content.
  * @throws SNAPSHOT_VERSION where a newer Imprint wrote it; SNAPSHOT_INVALID where it is truncated, altered or no snapshot
  */
 export function decodeSnapshot(file: Uint8Array): Snapshot {
-  const { metadata, tensors } = decodeTensors(file);
-  if (metadata.get('format') !== 'imprint') throw invalid('it is a safetensors file of something else');
-  const version = Number(metadata.get('format_version'));
-  if (!Number.isInteger(version) || version < 1) throw invalid('it names no format version');
-  if (version > SNAPSHOT_VERSION) {
-    throw new ImprintError(
-      'SNAPSHOT_VERSION',
-      `Expected a classifier of format version ${SNAPSHOT_VERSION} or older, got version ${version}. Update Imprint to open it.`,
-    );
-  }
+  const { metadata, tensors } = decodeCurrent(file);
   if (metadata.get('content_sha256') !== contentDigest(metadata, tensors)) {
     throw invalid('its content does not match the checksum in it');
   }
@@ -78,6 +77,21 @@ export function decodeSnapshot(file: Uint8Array): Snapshot {
   if (memory === 'statistics')
     return { identity, options, content: decodeStatistics(labels, taps.length, dim, tensors) };
   throw invalid('it does not say what kind of memory it holds');
+}
+
+/** The container, of a version that this Imprint reads. */
+function decodeCurrent(file: Uint8Array): TensorFile {
+  const container = decodeTensors(file);
+  if (container.metadata.get('format') !== 'imprint') throw invalid('it is a safetensors file of something else');
+  const version = Number(container.metadata.get('format_version'));
+  if (!Number.isInteger(version) || version < 1) throw invalid('it names no format version');
+  if (version > SNAPSHOT_VERSION) {
+    throw new ImprintError(
+      'SNAPSHOT_VERSION',
+      `Expected a classifier of format version ${SNAPSHOT_VERSION} or older, got version ${version}. Update Imprint to open it.`,
+    );
+  }
+  return container;
 }
 
 function checkOptions(value: unknown): SnapshotOptions {

@@ -36,5 +36,6 @@ export function take(
 
 /** A copy at offset 0, since a view of 4- or 8-byte elements may start only at a multiple of that. */
 export function aligned(bytes: Uint8Array): ArrayBuffer {
-  return bytes.slice().buffer as ArrayBuffer;
+  // Not bytes.slice(): on Node's Buffer that is a view.
+  return new Uint8Array(bytes).buffer;
 }

@@ -53,6 +53,11 @@ describe('a snapshot', () => {
     }
   });
 
+  it('is read from a Node Buffer, whose slice is a view', () => {
+    const bytes = Buffer.concat([Buffer.alloc(3), file()]).subarray(3);
+    expect(decodeSnapshot(bytes).content.numExamples).toBe(6);
+  });
+
   it('is refused when cut anywhere', () => {
     const bytes = file();
     for (let length = 0; length < bytes.length; length++) {
