@@ -30,22 +30,16 @@ describe('fitTemperature', () => {
     expect(Math.abs(Math.log(fitTemperature(scores, labels, 20_000, 5) / temperature))).toBeLessThan(0.08);
   });
 
-  it('scales with the scores', () => {
+  it('gives the same probabilities for scores in other units', () => {
     const { scores, labels } = drawn(4, 200, 2);
-    const once = fitTemperature(scores, labels, 200, 4);
-    for (const factor of [1e-9, 0.01, 1e9]) {
-      // The search stops at a thousandth of a natural-log unit.
-      expect(
-        fitTemperature(
-          scores.map((s) => s * factor),
-          labels,
-          200,
-          4,
-        ) /
-          factor /
-          once,
-      ).toBeCloseTo(1, 2);
-    }
+    const probabilities = (factor: number): Float64Array => {
+      const scaled = scores.map((s) => s * factor);
+      probabilitiesInto(scaled, 200, 4, fitTemperature(scaled, labels, 200, 4), scaled);
+      return scaled;
+    };
+    const once = probabilities(1);
+    // The search for the temperature stops at a thousandth of a natural-log unit.
+    for (const factor of [1e-9, 0.01, 1e9]) probabilities(factor).forEach((p, i) => expect(p).toBeCloseTo(once[i], 2));
   });
 
   it('stays finite where leave-one-out makes no mistake, and leaves some doubt', () => {
@@ -66,7 +60,7 @@ describe('fitTemperature', () => {
   it('follows the spread of scores where every class has one or two examples', () => {
     const scores = Float64Array.of(-Infinity, 1, 3, 5, -Infinity, 1, 2, 4, -Infinity);
     expect(fitTemperature(scores, Int32Array.of(0, 1, 2), 3, 3)).toBeCloseTo(
-      (2.2 * Math.sqrt((1 + 4 + 1) / 3)) / Math.sqrt(2 * Math.log(3)),
+      (2.2 * Math.sqrt((1 + 2 + 1) / 3)) / Math.sqrt(2 * Math.log(3)),
       2,
     );
     const two = Float64Array.of(1, 3, 1, 3, 3, 1, 1, 3);
