@@ -84,7 +84,9 @@ export function accuracy(confusion: Float64Array, numClasses: number): number | 
   return total > 0 ? correct / total : null;
 }
 
-/** Mean recall of the classes that have examples, from 0 to 1; null where none has. Equal to accuracy for equal counts. */
+/**
+ * Mean recall of the classes that have examples, from 0 to 1; null where none has. Equal to accuracy for equal counts.
+ */
 export function balancedAccuracy(confusion: Float64Array, numClasses: number): number | null {
   let sum = 0;
   let present = 0;

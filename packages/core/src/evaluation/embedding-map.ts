@@ -1,6 +1,6 @@
 /**
- * Two coordinates for each embedding: principal components of the codes' first tap, by orthogonal iteration.
- * Hotelling 1933; Golub & Van Loan, Matrix Computations, section 8.2.4. It starts from fixed vectors and fixes each axis's sign,
+ * Two coordinates for each embedding: principal components of the codes' first tap, by orthogonal iteration. Hotelling
+ * 1933; Golub & Van Loan, Matrix Computations, section 8.2.4. It starts from fixed vectors and fixes each axis's sign,
  * so equal codes give an equal map.
  */
 

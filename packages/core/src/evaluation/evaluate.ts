@@ -1,4 +1,7 @@
-/** A classifier's report card: everything that `evaluate` and `imprint eval` say, computed from plain arrays of predictions. */
+/**
+ * A classifier's report card: everything that `evaluate` and `imprint eval` say, computed from plain arrays of
+ * predictions.
+ */
 
 import { describe, expected, ImprintError } from '../errors.ts';
 import { expectedCalibrationError, reliabilityBins, type ReliabilityBin } from './calibration-error.ts';
@@ -69,8 +72,8 @@ export interface EvaluationResult {
 
 /**
  * Scores predictions against the truth.
- * @throws INVALID_ARGUMENT for arrays of different lengths, an index out of range, a confidence outside 0..1, a strangeness
- *   that is not finite; NO_EXAMPLES for no input at all
+ * @throws INVALID_ARGUMENT for arrays of different lengths, an index out of range, a confidence outside 0..1, a
+ *   strangeness that is not finite; NO_EXAMPLES for no input at all
  */
 export function evaluatePredictions(input: EvaluationInput): EvaluationResult {
   const { labels, trueIndices, predictedIndices, confidences, known, strangeness } = input;

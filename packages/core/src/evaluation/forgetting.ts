@@ -1,7 +1,7 @@
 /**
  * What continual learning kept: figures of the matrix of accuracies R[t, i] on task i after learning tasks 0 to t.
- * Lopez-Paz & Ranzato 2017 (Gradient Episodic Memory), equations 2 to 4; Chaudhry et al. 2018 (Riemannian Walk), equation 3;
- * average incremental accuracy as in Rebuffi et al. 2017 (iCaRL).
+ * Lopez-Paz & Ranzato 2017 (Gradient Episodic Memory), equations 2 to 4; Chaudhry et al. 2018 (Riemannian Walk),
+ * equation 3; average incremental accuracy as in Rebuffi et al. 2017 (iCaRL).
  */
 
 import { expected } from '../errors.ts';
@@ -21,7 +21,8 @@ export interface ForgettingFigures {
 }
 
 /**
- * @param accuracies Float64Array, numTasks x numTasks, row-major: R[t, i]; future tasks (i > t) count for forward transfer only
+ * @param accuracies Float64Array, numTasks x numTasks, row-major: R[t, i]; future tasks (i > t) count for forward
+ *   transfer only
  * @param chance Float64Array, numTasks: accuracy on each task of an untrained model
  * @throws INVALID_ARGUMENT for arrays of other sizes
  */

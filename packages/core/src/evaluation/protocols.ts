@@ -1,7 +1,7 @@
 /**
- * Continual-learning protocols: which rows arrive when, and which are asked about.
- * Van de Ven, Tuytelaars, Tolias 2022 (Three types of incremental learning) for class-, domain- and task-incremental learning;
- * the online stream brings small batches once each, in any order of classes.
+ * Continual-learning protocols: which rows arrive when, and which are asked about. Van de Ven, Tuytelaars, Tolias 2022
+ * (Three types of incremental learning) for class-, domain- and task-incremental learning; the online stream brings
+ * small batches once each, in any order of classes.
  */
 
 import { expected } from '../errors.ts';
@@ -67,8 +67,8 @@ export function domainIncremental(
 }
 
 /**
- * Training rows arrive in `stream` order, `batchSize` at a time. A batch's test rows are those of the classes that it is the first to show; a batch
- * that shows no new class has none.
+ * Training rows arrive in `stream` order, `batchSize` at a time. A batch's test rows are those of the classes that it
+ * is the first to show; a batch that shows no new class has none.
  * @param stream rows of the training set, each at most once
  */
 export function onlineStream(

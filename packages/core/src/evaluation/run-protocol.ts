@@ -1,4 +1,7 @@
-/** Runs a continual-learning protocol over codes: the memory grows task by task, the head is solved from it, every task is asked about. */
+/**
+ * Runs a continual-learning protocol over codes: the memory grows task by task, the head is solved from it, every task
+ * is asked about.
+ */
 
 import { ImprintError } from '../errors.ts';
 import type { FitContext, Head } from '../head.ts';
@@ -19,7 +22,10 @@ export interface LabelledCodes {
 export interface ProtocolResult extends ForgettingFigures {
   readonly protocol: string;
   readonly tasks: readonly string[];
-  /** R[t][i]: accuracy on task i after learning tasks 0 to t. Tasks without test rows are left out of rows and columns alike. */
+  /**
+   * R[t][i]: accuracy on task i after learning tasks 0 to t. Tasks without test rows are left out of rows and columns
+   * alike.
+   */
   readonly accuracies: readonly (readonly number[])[];
   /** Scores of every test row from the final model, numTest x numClasses, row-major, in order of class index. */
   readonly finalScores: Float64Array;
@@ -63,7 +69,9 @@ export async function runProtocol(
   };
 }
 
-/** How far the final models of several runs of one training set lie apart: 0 where learning does not depend on order. */
+/**
+ * How far the final models of several runs of one training set lie apart: 0 where learning does not depend on order.
+ */
 export interface OrderSpread {
   readonly runs: number;
   /** Largest difference of any test score between any run and the first. */

@@ -29,7 +29,8 @@ export function auroc(known: Float64Array, unknown: Float64Array): number | null
 
 /**
  * Share of unknown inputs that pass as known when the threshold lets 95 % of the known ones pass (known is the positive
- * class, as in OpenOOD): the threshold is the smallest known strangeness with at least 95 % of the known at or below it.
+ * class, as in OpenOOD): the threshold is the smallest known strangeness with at least 95 % of the known at or below
+ * it.
  * @returns from 0 to 1, lower is better; null where either is empty
  * @throws INVALID_ARGUMENT for a NaN
  */

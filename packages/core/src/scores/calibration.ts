@@ -3,11 +3,12 @@
  *
  *     p_k = exp(s_k / (t sqrt(spread))) / sum,   spread the root mean square deviation of this query's scores.
  *
- * Dividing by the root of a query's own spread, half way between raw and standardised scores, lowered the expected calibration error of
- * the default head on all seven sets and shots tried (mean .044 to .039).
- * Guo et al. 2017 (On Calibration of Modern Neural Networks), section 4.2, with leave-one-out scores instead of a held-out set.
- * Targets are softened as by Platt 1999 (Probabilistic Outputs for Support Vector Machines), and the temperature has a weak prior, so that it
- * stays away from 0 where leave-one-out makes no mistake, and is defined where leave-one-out is not (one example a class).
+ * Dividing by the root of a query's own spread, half way between raw and standardised scores, lowered the expected
+ * calibration error of the default head on all seven sets and shots tried (mean .044 to .039). Guo et al. 2017 (On
+ * Calibration of Modern Neural Networks), section 4.2, with leave-one-out scores instead of a held-out set. Targets are
+ * softened as by Platt 1999 (Probabilistic Outputs for Support Vector Machines), and the temperature has a weak prior,
+ * so that it stays away from 0 where leave-one-out makes no mistake, and is defined where leave-one-out is not (one
+ * example a class).
  */
 
 import { expected } from '../errors.ts';
@@ -27,13 +28,14 @@ const NEGLIGIBLE = -40;
  *     minimise over t   - n mean_k c_k mean_{i in k} sum_j y_ij log softmax(s_i / (t sqrt(spread_i)))_j + (log t - log t0)^2 / 2
  *     y_ij = (1 - e) [j = class i] + e / numClasses,   e = 1 / (n + 2),   c_k = max(0, n_k - 2) / n_k
  *
- * `t0 = 2.2 spread / sqrt(2 log numClasses)`, in scores over the root of their own spread: the temperature at which
- * the highest of that many Gaussian scores begins to outweigh all others together (Derrida 1981, the random energy model), times what fitted
- * best at one example a class (cosine and kernel ridge scores, five sets of DeiT-Tiny embeddings of 7 to 200 classes: 1.1 to 2.9).
- * `c_k` is how far a class's leave-one-out is believed: it sets n_k - 1 examples of the right class against n_k of the others, which at two
- * examples made good classifiers look like bad ones (expected calibration error at two shots, PACS and clothing: .22 and .20 without it).
- * @param scores Float64Array, rows.length x numClasses, row-major, leave-one-out; the row of a class's only example is not
- *   used but for its spread, and entries that are not finite count as impossible
+ * `t0 = 2.2 spread / sqrt(2 log numClasses)`, in scores over the root of their own spread: the temperature at which the
+ * highest of that many Gaussian scores begins to outweigh all others together (Derrida 1981, the random energy model),
+ * times what fitted best at one example a class (cosine and kernel ridge scores, five sets of DeiT-Tiny embeddings of 7
+ * to 200 classes: 1.1 to 2.9). `c_k` is how far a class's leave-one-out is believed: it sets n_k - 1 examples of the
+ * right class against n_k of the others, which at two examples made good classifiers look like bad ones (expected
+ * calibration error at two shots, PACS and clothing: .22 and .20 without it).
+ * @param scores Float64Array, rows.length x numClasses, row-major, leave-one-out; the row of a class's only example is
+ *   not used but for its spread, and entries that are not finite count as impossible
  * @param classIndices Int32Array, numExamples
  * @param rows Int32Array: the example of each row of `scores`, where scores cover some examples only
  * @returns a finite positive number; 1 where there is nothing to compare (one class, or no spread)
@@ -80,7 +82,10 @@ export function fitTemperature(
   return Math.exp(minimise(loss, Math.log(prior) - SEARCH_REACH, Math.log(prior) + SEARCH_REACH));
 }
 
-/** `t0`, from rows of scores and the scales that go with them; undefined where no row has two classes to compare, or no spread. */
+/**
+ * `t0`, from rows of scores and the scales that go with them; undefined where no row has two classes to compare, or no
+ * spread.
+ */
 function priorTemperature(scales: Float64Array, numClasses: number): number | undefined {
   let squares = 0;
   let terms = 0;
@@ -186,7 +191,8 @@ function minimise(f: (x: number) => number, low: number, high: number): number {
 }
 
 /**
- * Softmax of each query's scores over `temperature` and the root of their spread; the largest is taken off first, so nothing overflows.
+ * Softmax of each query's scores over `temperature` and the root of their spread; the largest is taken off first, so
+ * nothing overflows.
  * @param scores Float64Array, numQueries x numClasses, row-major
  * @param out Float64Array, numQueries x numClasses, overwritten: rows sum to 1; may be `scores` itself
  */

@@ -1,8 +1,8 @@
 /** Inner products of rows in flat arrays: float64 for solved quantities, exact integers for codes. */
 
 /**
- * `sum of a[offsetA + j] * b[offsetB + j]` over `n` entries. Four partial sums keep the adders busy; their order is fixed, so equal
- * input gives equal bits.
+ * `sum of a[offsetA + j] * b[offsetB + j]` over `n` entries. Four partial sums keep the adders busy; their order is
+ * fixed, so equal input gives equal bits.
  */
 export function dotProduct(a: Float64Array, offsetA: number, b: Float64Array, offsetB: number, n: number): number {
   let s0 = 0;

@@ -1,4 +1,7 @@
-/** Cosines of first-tap codes, a block of rows against all of another set, through the Gemm: exact integers over square roots. */
+/**
+ * Cosines of first-tap codes, a block of rows against all of another set, through the Gemm: exact integers over square
+ * roots.
+ */
 
 import type { FitContext } from '../head.ts';
 import { cosine } from './dot-product.ts';
@@ -27,7 +30,10 @@ export function firstTapsOf(codes: Int8Array, count: number, width: number, dim:
   return { count, dim, values, squares };
 }
 
-/** Float64Array, (end - start) x b.count: cosines of rows `start` to `end - 1` of `a` with every row of `b`; the caller owns it. */
+/**
+ * Float64Array, (end - start) x b.count: cosines of rows `start` to `end - 1` of `a` with every row of `b`; the caller
+ * owns it.
+ */
 export async function firstTapCosines(
   a: FirstTaps,
   start: number,

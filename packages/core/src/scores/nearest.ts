@@ -19,8 +19,8 @@ export function codeSquares({ numExamples, width, codes }: Memory): Int32Array<A
 }
 
 /**
- * The `count` examples most similar to a query, best first; equal ones in canonical order. One pass over the codes, nothing allocated an
- * example: about 1.5 ns a code entry.
+ * The `count` examples most similar to a query, best first; equal ones in canonical order. One pass over the codes,
+ * nothing allocated an example: about 1.5 ns a code entry.
  * @param query Int8Array, width
  * @param count from 0 up; more than there are examples gives all of them
  * @param squares what `codeSquares(memory)` returns: pass it to save computing it for every query

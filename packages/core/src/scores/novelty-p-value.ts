@@ -8,19 +8,23 @@ import type { FitContext, Memory } from '../head.ts';
 import type { FittedNovelty } from './novelty.ts';
 
 /**
- * Share of known inputs that a classifier calls unknown by default. Caltech-101 in DeiT-Tiny embeddings at 1, 2, 5, 10 and 20 examples
- * a class: 0.1, 1.2, 2.8, 2.9 and 2.6 % of known photos fell below it, and 15, 72, 89, 91 and 92 % of textures.
+ * Share of known inputs that a classifier calls unknown by default. Caltech-101 in DeiT-Tiny embeddings at 1, 2, 5, 10
+ * and 20 examples a class: 0.1, 1.2, 2.8, 2.9 and 2.6 % of known photos fell below it, and 15, 72, 89, 91 and 92 % of
+ * textures.
  */
 export const DEFAULT_UNKNOWN_BELOW = 0.03;
 
 /**
- * Examples that leave-one-out looks at for p-values, every k-th in canonical order: a thousand resolve p to .001; with more than 512
- * classes fewer, so that examples x classes stays within 2^19, but no fewer than 256.
+ * Examples that leave-one-out looks at for p-values, every k-th in canonical order: a thousand resolve p to .001; with
+ * more than 512 classes fewer, so that examples x classes stays within 2^19, but no fewer than 256.
  */
 const MOST_ROWS = 1024;
 const LEAST_ROWS = 256;
 const MOST_ENTRIES = 2 ** 19;
-/** Smallest tail scale, as a share of the median strangeness: examples that are all alike must not make every other input unknown for rounding. */
+/**
+ * Smallest tail scale, as a share of the median strangeness: examples that are all alike must not make every other
+ * input unknown for rounding.
+ */
 const SMALLEST_TAIL = 0.02;
 
 /** What learned examples look like to a novelty score fitted without them. */
@@ -32,9 +36,9 @@ export interface NoveltyReference {
 }
 
 /**
- * The reference for p-values of a fitted score.
- * Examples alone in their class tell how strange another class looks, not their own, so they serve only where every class has one example:
- * then an input is unknown when it is stranger than nearly every class is to the others.
+ * The reference for p-values of a fitted score. Examples alone in their class tell how strange another class looks, not
+ * their own, so they serve only where every class has one example: then an input is unknown when it is stranger than
+ * nearly every class is to the others.
  */
 export async function noveltyReference(
   fitted: FittedNovelty,

@@ -65,9 +65,9 @@ export async function review(
 }
 
 /**
- * Confident learning (Northcutt, Jiang, Chuang 2021, equation 2) on leave-one-out probabilities: an example is suspect when the likeliest
- * class j is not its own and is at least as likely as for j's own examples on average; ranked by margin. The only
- * example of a class is never suspect: without it the class is not there to be found.
+ * Confident learning (Northcutt, Jiang, Chuang 2021, equation 2) on leave-one-out probabilities: an example is suspect
+ * when the likeliest class j is not its own and is at least as likely as for j's own examples on average; ranked by
+ * margin. The only example of a class is never suspect: without it the class is not there to be found.
  */
 function suspectLabels(memory: Memory, head: FittedHead, temperature: number): SuspectLabel[] {
   const { numClasses, numExamples, classIndices, counts } = memory;
@@ -95,8 +95,8 @@ function suspectLabels(memory: Memory, head: FittedHead, temperature: number): S
 }
 
 /**
- * Examples whose leave-one-out strangeness lies far above the others' by the modified z-score `(s - median) / (1.4826 MAD)`.
- * Examples alone in their class are left out: they are strange to every other class by nature.
+ * Examples whose leave-one-out strangeness lies far above the others' by the modified z-score `(s - median) / (1.4826
+ * MAD)`. Examples alone in their class are left out: they are strange to every other class by nature.
  */
 async function outliers(memory: Memory, novelty: FittedNovelty, context: FitContext): Promise<Outlier[]> {
   const { numExamples, classIndices, counts } = memory;

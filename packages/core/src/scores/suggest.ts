@@ -1,7 +1,8 @@
 /**
- * Which unlabelled inputs to label next: uncertain ones, far from everything labelled and from each other.
- * k-centre greedy over cosine distance (Sener & Savarese 2018, Active Learning for Convolutional Neural Networks: A Core-Set Approach,
- * algorithm 1), each distance multiplied by margin uncertainty `1 - (p_1 - p_2)` (Scheffer, Decomain, Wrobel 2001).
+ * Which unlabelled inputs to label next: uncertain ones, far from everything labelled and from each other. k-centre
+ * greedy over cosine distance (Sener & Savarese 2018, Active Learning for Convolutional Neural Networks: A Core-Set
+ * Approach, algorithm 1), each distance multiplied by margin uncertainty `1 - (p_1 - p_2)` (Scheffer, Decomain, Wrobel
+ * 2001).
  */
 
 import { expected } from '../errors.ts';

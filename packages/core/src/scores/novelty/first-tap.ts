@@ -1,6 +1,7 @@
 /**
  * Sums over the first tap of the codes, which is what novelty looks at: it is the backbone's best single embedding, and
- * adding the six earlier taps of DeiT-Tiny cost 1 to 3 points of AUROC on every set (PACS, clothing, Caltech-101, classes left out).
+ * adding the six earlier taps of DeiT-Tiny cost 1 to 3 points of AUROC on every set (PACS, clothing, Caltech-101,
+ * classes left out).
  */
 
 import type { FitContext, Memory } from '../../head.ts';

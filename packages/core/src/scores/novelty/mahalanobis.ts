@@ -5,8 +5,8 @@
  *     relative         the same less (x - m)' S_0^-1 (x - m), m and S_0 of all examples  (Ren et al. 2021, equation 3)
  *
  * Codes have one length by construction, which is the "++". Where we differ: the covariances carry the prior of
- * whitened-groups.ts, so that they exist from the first example on, and each class's distance is multiplied by n_k / (n_k + 1), because
- * the mean of n_k examples is itself uncertain (the predictive variance of a Gaussian).
+ * whitened-groups.ts, so that they exist from the first example on, and each class's distance is multiplied by n_k /
+ * (n_k + 1), because the mean of n_k examples is itself uncertain (the predictive variance of a Gaussian).
  */
 
 import type { FitContext, Memory } from '../../head.ts';

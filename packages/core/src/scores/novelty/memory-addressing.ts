@@ -1,9 +1,9 @@
 /**
- * MemAE's sparse memory addressing: which memory items rebuild a query.
- * Gong et al. 2019 (Memorizing Normality to Detect Anomaly), equations 3 to 7: softmax over cosines, hard shrinkage, L1
- * renormalisation. The paper's softmax has temperature 1 (cosines times 1), which on frozen embeddings addresses every item
- * alike; we multiply cosines by `temperature`, at least 4. Where shrinkage removes every item (all alike, or only one) the
- * nearest item alone is addressed.
+ * MemAE's sparse memory addressing: which memory items rebuild a query. Gong et al. 2019 (Memorizing Normality to
+ * Detect Anomaly), equations 3 to 7: softmax over cosines, hard shrinkage, L1 renormalisation. The paper's softmax has
+ * temperature 1 (cosines times 1), which on frozen embeddings addresses every item alike; we multiply cosines by
+ * `temperature`, at least 4. Where shrinkage removes every item (all alike, or only one) the nearest item alone is
+ * addressed.
  */
 
 /** Keeps the shrinkage's quotient defined where a weight equals the threshold. */

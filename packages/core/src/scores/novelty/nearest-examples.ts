@@ -1,7 +1,7 @@
 /**
- * Distance from the k-th nearest example: `1 - k-th highest cosine`.
- * Sun, Ming, Zhu, Li 2022 (Out-of-Distribution Detection with Deep Nearest Neighbors), equation 4, on unit-length embeddings,
- * where their Euclidean distance is a monotone function of the cosine.
+ * Distance from the k-th nearest example: `1 - k-th highest cosine`. Sun, Ming, Zhu, Li 2022 (Out-of-Distribution
+ * Detection with Deep Nearest Neighbors), equation 4, on unit-length embeddings, where their Euclidean distance is a
+ * monotone function of the cosine.
  */
 
 import type { FitContext, Memory } from '../../head.ts';

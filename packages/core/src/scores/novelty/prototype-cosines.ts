@@ -1,4 +1,7 @@
-/** Cosines of an embedding's first tap with the class prototypes (class sums), from exact integers; with and without one example. */
+/**
+ * Cosines of an embedding's first tap with the class prototypes (class sums), from exact integers; with and without one
+ * example.
+ */
 
 import type { Memory } from '../../head.ts';
 import { codeProduct, cosine } from '../dot-product.ts';

@@ -1,8 +1,8 @@
 /**
- * MemAE's memory over class prototypes: how far an embedding is from its sparse reconstruction.
- * Gong et al. 2019 (Memorizing Normality to Detect Anomaly), equations 3 to 8: `|x - x^|^2`, x of unit length and
- * `x^ = sum_k w_k p_k` of unit-length prototypes. Where we differ: the memory holds class prototypes and is not trained, and the
- * addressing has a temperature (memory-addressing.ts).
+ * MemAE's memory over class prototypes: how far an embedding is from its sparse reconstruction. Gong et al. 2019
+ * (Memorizing Normality to Detect Anomaly), equations 3 to 8: `|x - x^|^2`, x of unit length and `x^ = sum_k w_k p_k`
+ * of unit-length prototypes. Where we differ: the memory holds class prototypes and is not trained, and the addressing
+ * has a temperature (memory-addressing.ts).
  */
 
 import type { FitContext, Memory } from '../../head.ts';

@@ -4,13 +4,14 @@
  *
  *     strangeness = alpha |residual of x| - log sum_k exp(logit_k)
  *
- * Where we differ. ViM reads a trained linear layer; here a logit is `20 cos(x, prototype k)`. ViM's residual lies outside D leading principal
- * directions, and D has to be guessed; ours is ridge regression's, soft in every direction,
+ * Where we differ. ViM reads a trained linear layer; here a logit is `20 cos(x, prototype k)`. ViM's residual lies
+ * outside D leading principal directions, and D has to be guessed; ours is ridge regression's, soft in every direction,
  *
  *     |residual|^2 = ridge (x - m)' (T + ridge I)^-1 (x - m),   T the scatter of all examples about their mean m,
  *
- * so that leave-one-out is exact. ViM's alpha, mean highest logit over mean residual, brings two unlike units together; ours is
- * 20, because a cosine and a residual are both lengths beside a unit-length embedding. With a single class it has one logit and still applies.
+ * so that leave-one-out is exact. ViM's alpha, mean highest logit over mean residual, brings two unlike units together;
+ * ours is 20, because a cosine and a residual are both lengths beside a unit-length embedding. With a single class it
+ * has one logit and still applies.
  */
 
 import type { FitContext, Memory } from '../../head.ts';

@@ -1,12 +1,13 @@
 /**
- * Groups of examples (the classes, or all examples as one group) in coordinates where their members scatter alike in every direction:
- * inner products `<a, b> = a' (W + ridge I)^-1 b`, W the groups' pooled scatter matrix over the first tap of the codes.
- * The ridge is a prior that does not look at the data: it is worth `dim` examples whose variance within a group is half of an
- * embedding's squared length, spread evenly,
+ * Groups of examples (the classes, or all examples as one group) in coordinates where their members scatter alike in
+ * every direction: inner products `<a, b> = a' (W + ridge I)^-1 b`, W the groups' pooled scatter matrix over the first
+ * tap of the codes. The ridge is a prior that does not look at the data: it is worth `dim` examples whose variance
+ * within a group is half of an embedding's squared length, spread evenly,
  *
  *     ridge = scale^2 / 2,   scale = sqrt(dim) * 127 / 6
  *
- * so that leaving one example out changes W + ridge I by rank one, and leave-one-out is exact (Sherman & Morrison 1950).
+ * so that leaving one example out changes W + ridge I by rank one, and leave-one-out is exact (Sherman & Morrison
+ * 1950).
  */
 
 import type { FitContext, Memory } from '../../head.ts';
@@ -135,8 +136,8 @@ export class WhitenedGroups {
   }
 
   /**
-   * Reads example `row` of the memory as a query to everything but itself. Returns `weight` without it and the group that is
-   * left empty (its `products` and `squares` are 0), or -1.
+   * Reads example `row` of the memory as a query to everything but itself. Returns `weight` without it and the group
+   * that is left empty (its `products` and `squares` are 0), or -1.
    * @param block what `productsOf` returned for rows among which this one is the `at`-th; absent: computed here
    */
   readExample(row: number, block?: ExampleProducts, at = 0): { readonly weight: number; readonly emptied: number } {

@@ -3,13 +3,14 @@
  *
  *     strangeness = [1 - max_k cos(x, m_k)] + [1 - cos(x, x^)],   x^ = sum_k w_k m_k / |m_k|
  *
- * with `cos(a, b) = a'b / (|a| |b|)` in the metric `a' (W + ridge I)^-1 b` of whitened-groups.ts, m_k the class means and w MemAE's sparse
- * addressing (memory-addressing.ts) at temperature 12 and threshold 1 / numClasses. The first term is Mahalanobis++ (Mueller & Hein 2025)
- * with a second normalisation after whitening; the second is MemAE's reconstruction (Gong et al. 2019) there. From 0 to 4.
+ * with `cos(a, b) = a'b / (|a| |b|)` in the metric `a' (W + ridge I)^-1 b` of whitened-groups.ts, m_k the class means
+ * and w MemAE's sparse addressing (memory-addressing.ts) at temperature 12 and threshold 1 / numClasses. The first term
+ * is Mahalanobis++ (Mueller & Hein 2025) with a second normalisation after whitening; the second is MemAE's
+ * reconstruction (Gong et al. 2019) there. From 0 to 4.
  *
- * AUROC, DeiT-Tiny's last class token, mean over seeds. "Textures" and "background": Caltech-101 known, `dtd10` and `caltech_background`
- * unknown, at 1, 5 and 20 examples a class. "Third" and "one": a third of the classes left out, or all but one, at 1, 5, 10 and 100
- * examples, in the order PACS, clothing, Caltech-101, Tiny ImageNet.
+ * AUROC, DeiT-Tiny's last class token, mean over seeds. "Textures" and "background": Caltech-101 known, `dtd10` and
+ * `caltech_background` unknown, at 1, 5 and 20 examples a class. "Third" and "one": a third of the classes left out, or
+ * all but one, at 1, 5, 10 and 100 examples, in the order PACS, clothing, Caltech-101, Tiny ImageNet.
  *
  *     |                        | textures       | background     | third               | one                 | mean |
  *     |------------------------|----------------|----------------|---------------------|---------------------|------|
