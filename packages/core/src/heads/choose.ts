@@ -27,6 +27,11 @@ const HALF_SHOTS = 1.5;
  */
 const MAX_ORDER = 4096;
 
+/** Fewer examples a class than this (most have one), and leave-one-out has next to nothing to go by. */
+const MIN_SHOTS = 1.1;
+/** Numbers in the ridge's coefficients: 128 MB. */
+const MAX_COEFFICIENTS = 2 ** 24;
+
 /** The head `auto`. */
 export function chooseHead(): Head {
   return { name: 'auto', fit: fitAuto, fitFromStatistics: fitAutoFromStatistics };
@@ -43,26 +48,21 @@ export function earlierTapsShare(taps: number, shots: number): number {
 
 async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead> {
   const { numClasses, numExamples, counts, classIndices } = memory;
-  if (numExamples === numClasses) {
-    const prototype = await nearestClassMean({ taps: 'last' }).fit(memory, context);
-    const parameters = { ...prototype.report.parameters, chosen: prototype.report.head };
-    return {
-      ...prototype,
-      report: {
-        head: 'auto',
-        parameters,
-        reason: 'With one example a class nothing beats its own embedding: the prototype.',
-      },
-    };
-  }
   const { maxOrder = MAX_ORDER } = context;
   const shots = typicalShots(counts);
+  if (shots < MIN_SHOTS) {
+    const reason = 'With one example a class nothing beats its own embedding: the prototype.';
+    return alone(nearestClassMean({ taps: 'last' }), memory, context, reason);
+  }
   const share = earlierTapsShare(memory.taps, shots);
-  const ridge = await (
-    numExamples <= maxOrder
-      ? kernelRidge({ taps: share })
-      : projectedRidge({ taps: share, numFeatures: Math.ceil(maxOrder / 2) })
-  ).fit(memory, context);
+  const infinite = numExamples <= maxOrder;
+  const numFeatures = infinite ? numExamples : Math.ceil(maxOrder / 2);
+  if (numFeatures * numClasses > MAX_COEFFICIENTS) {
+    const reason = `A ridge of ${numClasses} classes would hold more than ${MAX_COEFFICIENTS} numbers: the discriminant alone.`;
+    return alone(discriminant({ taps: share }), memory, context, reason);
+  }
+  const ridgeHead = infinite ? kernelRidge({ taps: share }) : projectedRidge({ taps: share, numFeatures });
+  const ridge = await ridgeHead.fit(memory, context);
   const linear = await discriminant({ taps: share }).fit(memory, context);
   const rows = ridge.leaveOneOutRows ?? Int32Array.from(classIndices.keys());
   const fromRidge = scaledScores(ridge.leaveOneOut(), numClasses);
@@ -115,8 +115,8 @@ async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead>
 
 /** Sums carry the prototype and the discriminant; the ridge's kernel needs the examples. */
 async function fitAutoFromStatistics(statistics: StatisticsMemory, context: FitContext): Promise<FittedHead> {
-  const { numClasses, numExamples, counts, taps } = statistics;
-  const single = numExamples === numClasses;
+  const { counts, taps } = statistics;
+  const single = typicalShots(counts) < MIN_SHOTS;
   const head = single
     ? nearestClassMean({ taps: 'last' })
     : discriminant({ taps: earlierTapsShare(taps, typicalShots(counts)) });
@@ -128,6 +128,13 @@ async function fitAutoFromStatistics(statistics: StatisticsMemory, context: FitC
     ...fitted,
     report: { head: 'auto', parameters: { ...fitted.report.parameters, chosen: head.name }, reason },
   };
+}
+
+/** One head under the name of auto. */
+async function alone(head: Head, memory: Memory, context: FitContext, reason: string): Promise<FittedHead> {
+  const fitted = await head.fit(memory, context);
+  const parameters = { ...fitted.report.parameters, chosen: head.name };
+  return { ...fitted, report: { ...fitted.report, head: 'auto', parameters, reason } };
 }
 
 interface ScaledScores {

@@ -41,6 +41,17 @@ describe('auto', () => {
     expect(rows.length).toBeLessThan(2000);
   });
 
+  it('stays the prototype while nearly every class has one example, and leaves the ridge out where classes are too many', async () => {
+    const counts = Array<number>(60).fill(1);
+    counts[7] = 2;
+    const nearly = await chooseHead().fit(clusterMemory({ counts }), context);
+    expect(nearly.report.parameters.chosen).toBe('nearest-class-mean');
+    const many = clusterMemory({ counts: Array<number>(4100).fill(2), taps: 1, dim: 8, spread: 0.1 });
+    const auto = await chooseHead().fit(many, { ...context, maxOrder: 8200 });
+    expect(auto.report).toMatchObject({ head: 'auto', parameters: { chosen: 'discriminant' } });
+    expect(auto.report.reason).toMatch(/4100 classes/);
+  });
+
   it('moves its blend a little, not from one head to another, for one more example', async () => {
     const full = clusterMemory({ counts: [8, 9, 7, 8], spread: 2.5, seed: 5 });
     const queries = clusterCodes({ counts: [50, 50, 50, 50], spread: 2.5, seed: 5 });
