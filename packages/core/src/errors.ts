@@ -57,5 +57,8 @@ export function describe(value: unknown): string {
 
 /** `expected(name, what, value)` is the error for an argument that is not what the signature asks for. */
 export function expected(name: string, what: string, value: unknown, next = ''): ImprintError {
-  return new ImprintError('INVALID_ARGUMENT', `Expected ${what} for ${name}, got ${describe(value)}.${next && ` ${next}`}`);
+  return new ImprintError(
+    'INVALID_ARGUMENT',
+    `Expected ${what} for ${name}, got ${describe(value)}.${next && ` ${next}`}`,
+  );
 }
