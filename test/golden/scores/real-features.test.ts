@@ -9,8 +9,11 @@ import type { Memory } from '../../../packages/core/src/head.ts';
 import { chooseHead } from '../../../packages/core/src/heads/choose.ts';
 import { typedArrayGemm as gemm } from '../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { encodeCodes } from '../../../packages/core/src/memory/codes.ts';
-import { fitTemperature, probabilitiesInto } from '../../../packages/core/src/scores/calibration.ts';
 import { DEFAULT_UNKNOWN_BELOW } from '../../../packages/core/src/scores/novelty-p-value.ts';
+import {
+  calibratedProbabilitiesInto,
+  fitCalibration,
+} from '../../../packages/core/src/scores/top-label-calibration.ts';
 import { fitUnknownDetector } from '../../../packages/core/src/scores/unknown.ts';
 import { memoryOfCodes } from '../../unit/core/scores/memory-of-codes.ts';
 
@@ -93,7 +96,7 @@ describe.skipIf(missing !== '')(`on DeiT-Tiny embeddings${missing}`, () => {
         const memory = set.memoryOf(train);
         const { numClasses, numExamples, classIndices } = memory;
         const head = await chooseHead().fit(memory, { gemm });
-        const temperature = fitTemperature(
+        const calibration = fitCalibration(
           head.leaveOneOut(),
           classIndices,
           numExamples,
@@ -102,7 +105,7 @@ describe.skipIf(missing !== '')(`on DeiT-Tiny embeddings${missing}`, () => {
         );
         const p = new Float64Array(test.length * numClasses);
         head.scoresInto(set.codesOf(test), test.length, p);
-        probabilitiesInto(p, test.length, numClasses, temperature, p);
+        calibratedProbabilitiesInto(p, test.length, numClasses, calibration, p);
         test.forEach((row, i) => {
           const of = p.subarray(i * numClasses, (i + 1) * numClasses);
           const confidence = Math.max(...of);

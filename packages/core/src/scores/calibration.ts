@@ -48,24 +48,11 @@ export function fitTemperature(
   numClasses: number,
   rows: Int32Array = Int32Array.from(classIndices.keys()),
 ): number {
-  const counts = new Int32Array(numClasses);
-  for (let i = 0; i < numExamples; i++) counts[classIndices[i]]++;
-  // Evenly spread rows of scores, at most MOST_ENTRIES numbers.
-  const numUsed = Math.min(rows.length, Math.max(1, Math.floor(MOST_ENTRIES / numClasses)));
-  const used = Int32Array.from({ length: numUsed }, (_, u) => Math.floor((u * rows.length) / numUsed));
+  const { used, weights } = trustedRows(classIndices, numExamples, numClasses, rows);
+  const numUsed = used.length;
   const scales = Float64Array.from(used, (r) => rootSpread(scores, r * numClasses, numClasses));
   const prior = priorTemperature(scales, numClasses);
   if (prior === undefined) return 1;
-
-  const usedCounts = new Int32Array(numClasses);
-  for (const r of used) usedCounts[classIndices[rows[r]]]++;
-  let numClassesUsed = 0;
-  for (let k = 0; k < numClasses; k++) if (usedCounts[k] > 0) numClassesUsed++;
-  const weights = Float64Array.from(used, (r) => {
-    const k = classIndices[rows[r]];
-    const trust = counts[k] > 2 ? (counts[k] - 2) / counts[k] : 0;
-    return (trust * numUsed) / (numClassesUsed * usedCounts[k]);
-  });
   const softening = 1 / (numUsed + 2);
   const loss = (logTemperature: number): number => {
     const inverse = Math.exp(-logTemperature);
@@ -80,6 +67,33 @@ export function fitTemperature(
     return sum;
   };
   return Math.exp(minimise(loss, Math.log(prior) - SEARCH_REACH, Math.log(prior) + SEARCH_REACH));
+}
+
+/**
+ * The rows of leave-one-out scores that calibration reads, evenly spread and at most 2^18 numbers, and how much each
+ * counts: classes alike, times `c_k`; 0 where a class has fewer than three examples.
+ * @param rows Int32Array: the example of each row of scores
+ */
+export function trustedRows(
+  classIndices: Int32Array,
+  numExamples: number,
+  numClasses: number,
+  rows: Int32Array,
+): { readonly used: Int32Array; readonly weights: Float64Array } {
+  const counts = new Int32Array(numClasses);
+  for (let i = 0; i < numExamples; i++) counts[classIndices[i]]++;
+  const numUsed = Math.min(rows.length, Math.max(1, Math.floor(MOST_ENTRIES / numClasses)));
+  const used = Int32Array.from({ length: numUsed }, (_, u) => Math.floor((u * rows.length) / numUsed));
+  const usedCounts = new Int32Array(numClasses);
+  for (const r of used) usedCounts[classIndices[rows[r]]]++;
+  let numClassesUsed = 0;
+  for (let k = 0; k < numClasses; k++) if (usedCounts[k] > 0) numClassesUsed++;
+  const weights = Float64Array.from(used, (r) => {
+    const k = classIndices[rows[r]];
+    const trust = counts[k] > 2 ? (counts[k] - 2) / counts[k] : 0;
+    return (trust * numUsed) / (numClassesUsed * usedCounts[k]);
+  });
+  return { used, weights };
 }
 
 /**

