@@ -7,7 +7,7 @@ import type { CommandOption } from './command.ts';
 export const HEAD_OPTIONS: Readonly<Record<string, CommandOption>> = {
   head: { value: 'HEAD', help: 'which head answers; default auto: chosen by leave-one-out' },
   memory: { value: 'MEMORY', help: 'examples (default) keeps a code of each photo; statistics keeps sums only' },
-  'unknown-below': { value: 'P', help: 'novelty below which a photo is called unknown, 0 (never) to 1; default 0.01' },
+  'unknown-below': { value: 'P', help: 'novelty below which a photo is called unknown, 0 (never) to 1; default 0.03' },
 };
 
 const MEMORIES: readonly MemoryMode[] = ['examples', 'statistics'];

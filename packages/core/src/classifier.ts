@@ -26,6 +26,7 @@ import type { AbortSignalLike } from './platform.ts';
 import type { AddReport, Classified, Prediction } from './prediction.ts';
 import { reviewExamples, suggestInputs, type ReviewReport, type SuggestedInput } from './review-examples.ts';
 import { contentHash, decodeSnapshot, encodeSnapshot } from './snapshot/snapshot.ts';
+import { DEFAULT_UNKNOWN_BELOW } from './scores/novelty-p-value.ts';
 import { requireSameBackbone } from './snapshot/identity.ts';
 import { checkHead, solve, type PredictOptions, type Solution } from './solution.ts';
 import type { Store } from './store.ts';
@@ -33,7 +34,7 @@ import type { Store } from './store.ts';
 export interface ClassifierOptions {
   /** Which head answers; `auto` (the default) blends by exact leave-one-out. The names are in `HEAD_NAMES`. */
   readonly head?: string;
-  /** A prediction whose novelty p-value is below this has `label: null`. From 0 (never unknown) to 1. Default 0.01. */
+  /** A prediction whose novelty p-value is below this has `label: null`. From 0 (never unknown) to 1. Default 0.03. */
   readonly unknownBelow?: number;
   /** `examples` (the default) keeps every example's code; `statistics` keeps sums only: for privacy, and for millions. */
   readonly memory?: MemoryMode;
@@ -51,7 +52,6 @@ export interface ClassifyOptions extends PredictOptions {
 
 /** Examples embedded and classified in one step of `classifyMany`. */
 const BATCH = 32;
-const DEFAULT_UNKNOWN_BELOW = 0.01;
 
 /**
  * A classifier over any backbone. `Input` is what the backbone embeds, `Label` the texts that name classes.

@@ -7,10 +7,10 @@ import type { FitContext, FittedHead, HeadReport } from './head.ts';
 import { ClassStatistics } from './memory/class-statistics.ts';
 import type { MemoryView } from './memory/example-memory.ts';
 import type { NearestExample, Prediction, RankedLabel } from './prediction.ts';
-import { fitTemperature, probabilitiesInto } from './scores/calibration.ts';
 import { codeSquares, nearestExamples } from './scores/nearest.ts';
 import { fitStatisticsDetector } from './scores/statistics-detector.ts';
 import { statisticsTemperature } from './scores/statistics-temperature.ts';
+import { calibratedProbabilitiesInto, fitCalibration, type Calibration } from './scores/top-label-calibration.ts';
 import { fitUnknownDetector, type UnknownDetector } from './scores/unknown.ts';
 
 export interface PredictOptions {
@@ -41,7 +41,7 @@ interface Parts {
   readonly labels: readonly string[];
   readonly width: number;
   readonly head: FittedHead;
-  readonly temperature: number;
+  readonly calibration: Calibration;
   readonly detector: Pick<UnknownDetector, 'detectInto'>;
   nearest(query: Int8Array, count: number): NearestExample[];
 }
@@ -75,7 +75,7 @@ async function solveExamples(
   const head = await headNamed(name).fit(memory, context);
   const { numClasses, numExamples, classIndices, labels, width } = memory;
   await context.yieldToHost?.();
-  const temperature = fitTemperature(head.leaveOneOut(), classIndices, numExamples, numClasses, head.leaveOneOutRows);
+  const calibration = fitCalibration(head.leaveOneOut(), classIndices, numExamples, numClasses, head.leaveOneOutRows);
   await context.yieldToHost?.();
   const detector = await fitUnknownDetector(memory, context);
   const squares = codeSquares(memory);
@@ -86,11 +86,11 @@ async function solveExamples(
       similarity,
       source: memory.sources[row],
     }));
-  const parts = { labels, width, head, temperature, detector, nearest };
+  const parts = { labels, width, head, calibration, detector, nearest };
   return {
     labels,
     head,
-    temperature,
+    temperature: calibration.temperature,
     report: head.report,
     examples: { memory, detector },
     predict: (codes, numQueries, options) => predict(parts, unknownBelow, codes, numQueries, options),
@@ -108,7 +108,8 @@ async function solveStatistics(
   const head = await statisticsHeadNamed(name, statistics).fitFromStatistics(statistics, context);
   const temperature = await statisticsTemperature(head, statistics, context);
   const detector = await fitStatisticsDetector(statistics, context);
-  const parts = { labels, width, head, temperature, detector, nearest: () => [] };
+  const calibration = { temperature, slope: 1, offset: 0 };
+  const parts = { labels, width, head, calibration, detector, nearest: () => [] };
   return {
     labels,
     head,
@@ -119,7 +120,7 @@ async function solveStatistics(
 }
 
 async function predict(
-  { labels, width, head, temperature, detector, nearest: nearestOf }: Parts,
+  { labels, width, head, calibration, detector, nearest: nearestOf }: Parts,
   unknownBelow: number,
   codes: Int8Array,
   numQueries: number,
@@ -129,7 +130,7 @@ async function predict(
   checkCount('nearest', nearest, 0);
   const numClasses = labels.length;
   const probabilities = await headScores(head, codes, numQueries);
-  probabilitiesInto(probabilities, numQueries, numClasses, temperature, probabilities);
+  calibratedProbabilitiesInto(probabilities, numQueries, numClasses, calibration, probabilities);
   const strangeness = new Float64Array(numQueries);
   const pValues = new Float64Array(numQueries);
   detector.detectInto(codes, numQueries, strangeness, pValues);

@@ -240,7 +240,7 @@ describe('info, eval, merge', () => {
       formatVersion: 1,
       examples: 18,
       classes: NAMES.map((label) => ({ label, count: PER_CLASS })),
-      options: { head: 'auto', unknownBelow: 0.01 },
+      options: { head: 'auto', unknownBelow: 0.03 },
       backbone: { name: 'tiny-backbone' },
     });
     expect(json['head']).toMatchObject({ reason: expect.stringMatching(/.+/) as string });
