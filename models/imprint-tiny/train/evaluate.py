@@ -39,7 +39,7 @@ def colour_histogram(images):
     """Square roots of a joint histogram with six levels a channel."""
     found = []
     for image in images:
-        levels = prepare(image, 64, 64).reshape(-1, 3) * 6 // 256
+        levels = prepare(image, 64, 64).reshape(-1, 3).astype(int) * 6 // 256
         found.append(np.sqrt(np.bincount(levels @ [36, 6, 1], minlength=216)))
     return np.stack(found)[:, None]
 
@@ -64,6 +64,7 @@ def main():
     p.add_argument("--shared", type=Path, default=HERE.parents[2] / "../shared")
     p.add_argument("--model", type=Path, default=HERE.parent)
     p.add_argument("--seeds", type=int, default=5)
+    p.add_argument("--only", default="", help="judge only features whose name contains this")
     p.add_argument("--speed-only", action="store_true")
     args = p.parse_args()
     spec = json.loads((args.model / "manifest.json").read_text())["input"]
@@ -87,6 +88,8 @@ def main():
             "pacs": read_photos(args.shared / "photos/pacs", class_depth=2)}
     textures = read_photos(args.shared / "photos/textures")[0]
     for name, function in feature.items():
+        if args.only not in name:
+            continue
         unknown = unit_taps(function(textures))
         for kind, (images, y, _) in sets.items():
             x = unit_taps(function(images))

@@ -49,13 +49,13 @@ class Teacher(nn.Module):
         patches = F.interpolate(patches.float(), (grid, grid), mode="bicubic", align_corners=False, antialias=False)
         return torch.cat([self.pos[:, :1], patches.permute(0, 2, 3, 1).reshape(1, grid * grid, DIM)], 1)
 
-    def forward(self, pixels):
-        """`pixels`: batch x 3 x side x side, normalised with MEAN and STD. Gives the list h[0..12]."""
+    def forward(self, pixels, depth=DEPTH):
+        """`pixels`: batch x 3 x side x side, normalised with MEAN and STD. Gives the list h[0..depth]."""
         patches = self.patch(pixels).flatten(2).transpose(1, 2)
         grid = pixels.shape[-1] // PATCH
         h = torch.cat([self.cls.expand(len(patches), -1, -1).to(patches.dtype), patches], 1) + self._positions(grid).to(patches.dtype)
         states = [h]
-        for block in self.blocks:
+        for block in self.blocks[:depth]:
             h = block(h)
             states.append(h)
         return states

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from data import hold_out, list_images, load_images, random_views
 from heads import few_shot, unit_taps
 from photos import prepare, read_photos
-from student import SIZE, Student
+from student import DEPTH, FIRST, SIZE, Student
 from targets import Scale, normalise, teacher_states
 from teacher import Teacher
 
@@ -28,7 +28,10 @@ def arguments():
     p.add_argument("--start", type=Path, help="weights to start from when the work folder has no checkpoint")
     p.add_argument("--steps", type=int, default=4000, help="optimiser steps in all")
     p.add_argument("--decay", type=int, default=1000, help="steps of linear decay to zero at the end")
-    p.add_argument("--forced", type=int, default=500, help="first steps, in which every block sees the teacher's states")
+    p.add_argument("--minutes", type=float, default=1e6, help="end after this time instead, where that comes first")
+    p.add_argument("--decay-minutes", type=float, default=30, help="length of the decay by the clock")
+    p.add_argument("--stage", choices=("forced", "trunk", "chain"), default="chain",
+                   help="forced: every block sees the teacher's states; trunk: the trunk alone; chain: all, one after the other")
     p.add_argument("--batch", type=int, default=128)
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--muon", type=float, default=4e-3, help="learning rate of the weight matrices")
@@ -63,12 +66,15 @@ class Ring:
         self.filled = min(self.filled + len(views), self.capacity)
 
 
-def losses(student, teacher, scale, views, states, forced, args):
+def losses(student, teacher, scale, views, states, stage, args):
     """The training loss and the unexplained share of variance by depth (class token, patches)."""
     target = scale(states)
     pixels = normalise(views).contiguous(memory_format=torch.channels_last)
     with torch.autocast(pixels.device.type, torch.bfloat16):
-        found = student.forced(pixels, target.unbind(1)) if forced else student.states(pixels)
+        if stage == "trunk":
+            cls, patch = scale.error(student.trunk(pixels), target[:, 0], 0)
+            return cls + patch, {"cls": round(cls.item(), 3), "patch": round(patch.item(), 3)}
+        found = student.forced(pixels, target.unbind(1)) if stage == "forced" else student.states(pixels)
         finished = student.finish(found[-1]).float()
     errors = [scale.error(h, target[:len(h), d], d) for d, h in enumerate(found)]
     loss = sum(c + p for c, p in errors[:-1]) / len(errors[:-1])  # the last depth is judged by what `finish` makes of it
@@ -102,20 +108,20 @@ def optimisers(student, args):
     return [(muon, args.muon), (torch.optim.AdamW(others, lr=args.lr, weight_decay=0, betas=(0.9, 0.98)), args.lr)]
 
 
-def together(student, stop, workers):
-    """Averages the gradients over all workers, and tells whether any of them was asked to stop."""
+def together(student, stop, rate, workers):
+    """Averages gradients and learning rate over all workers, and tells whether any of them was asked to stop."""
     if workers == 1:
-        return stop
-    grads = [p.grad for p in student.parameters()]
-    flat = torch.cat([g.flatten() for g in grads] + [torch.tensor([float(stop)])])
+        return stop, rate
+    grads = [p.grad for p in student.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in grads] + [torch.tensor([float(stop), rate])])
     dist.all_reduce(flat)
-    for g, part in zip(grads, flat[:-1].split([g.numel() for g in grads])):
+    for g, part in zip(grads, flat[:-2].split([g.numel() for g in grads])):
         g.copy_(part.view_as(g) / workers)
-    return flat[-1].item() > 0
+    return flat[-2].item() > 0, flat[-1].item() / workers
 
 
 def run(rank, args):
-    workers, first = args.workers, rank == 0
+    workers, first, deadline = args.workers, rank == 0, time.time() + 60 * args.minutes
     if workers > 1:
         torch.set_num_threads(max(1, os.cpu_count() // workers))
         dist.init_process_group("gloo", init_method=f"file://{args.work.resolve()}/rendezvous", rank=rank, world_size=workers)
@@ -137,12 +143,13 @@ def run(rank, args):
         pictures, y, _ = read_photos(args.shared / "photos" / name)
         photos[name] = (torch.from_numpy(np.stack([prepare(i, SIZE, SIZE) for i in pictures])), y, shots)
 
-    def look(picks, pool, seed):
+    def look(picks, pool, seed, depth=DEPTH):
         views = torch.from_numpy(random_views(pool, picks, SIZE, seed))
-        return views, torch.cat([teacher_states(teacher, part.to(device)).half().cpu() for part in views.split(64)])
+        return views, torch.cat([teacher_states(teacher, part.to(device), depth).half().cpu() for part in views.split(64)])
 
     step, rounds, samples, path = 0, 0, 0, args.work / "checkpoint.pt"
-    held_views, held_states = look(np.arange(len(held)), held, 12345)
+    if first or not (path.exists() or args.start):
+        held_views, held_states = look(np.arange(len(held)), held, 12345)
     if path.exists():
         saved = torch.load(path, map_location=device)
         student.load_state_dict(saved["student"]), average.load_state_dict(saved["average"]), scale.load_state_dict(saved["scale"])
@@ -152,6 +159,7 @@ def run(rank, args):
     elif args.start:
         saved = torch.load(args.start, map_location=device)
         student.load_state_dict(saved["average"]), average.load_state_dict(saved["average"]), scale.load_state_dict(saved["scale"])
+        step, samples = saved["step"], saved["samples"]
     else:
         scale.measure(held_states.to(device))
         for model in (student, average):
@@ -166,27 +174,27 @@ def run(rank, args):
 
     stopping, stop = [], False
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
-    batch, fresh = args.batch // workers, args.round // workers
+    begin, batch, fresh = step, args.batch // workers, args.round // workers
     ring, rng, pending = Ring(args.ring // workers), np.random.default_rng([args.seed, step, rank]), 0.0
     saved_at = judged_at = time.time()
     while step < args.steps and not stop:
         began = time.time()
-        picks = np.random.default_rng([args.seed, 1, rounds, rank]).permutation(len(images))[:fresh]
-        ring.add(*look(picks, images, [args.seed, 2, rounds, rank]))
+        picks = np.random.default_rng([args.seed, 1, step, rank]).permutation(len(images))[:fresh]
+        ring.add(*look(picks, images, [args.seed, 2, step, rank], FIRST if args.stage == "trunk" else DEPTH))
         rounds, teaching = rounds + 1, time.time() - began
         pending += args.round * args.reuse / args.batch
         student.train()
         began, ran = time.time(), 0
         while pending >= 1 and step < args.steps and not stop:
-            rate = min(1, (step + 1) / 100) * min(1, (args.steps - step) / max(args.decay, 1))
+            rows = torch.from_numpy(rng.choice(ring.filled, batch, replace=False))
+            loss, report = losses(student, teacher, scale, ring.views[rows].to(device), ring.states[rows].to(device), args.stage, args)
+            loss.backward()
+            left = deadline - time.time()
+            rate = min(1, (step - begin + 1) / 50) * max(0, min(1, (args.steps - step) / max(args.decay, 1), left / 60 / args.decay_minutes))
+            stop, rate = together(student, bool(stopping) or left < 0, rate, workers)
             for o, lr in optimiser:
                 for group in o.param_groups:
                     group["lr"] = lr * rate
-            rows = torch.from_numpy(rng.choice(ring.filled, batch, replace=False))
-            loss, report = losses(student, teacher, scale, ring.views[rows].to(device), ring.states[rows].to(device), step < args.forced, args)
-            loss.backward()
-            stop = together(student, bool(stopping), workers)
-            for o, _ in optimiser:
                 o.step()
                 o.zero_grad(set_to_none=True)
             step, samples, pending, ran = step + 1, samples + args.batch, pending - 1, ran + 1
@@ -195,15 +203,15 @@ def run(rank, args):
                 for a, b in zip(average.state_dict().values(), student.state_dict().values()):
                     a.lerp_(b, 1 - keep) if a.is_floating_point() else a.copy_(b)
         say(step=step, samples=samples, views=rounds * args.round, loss=round(loss.item(), 4), **report,
-            teacher_per_s=round(args.round / teaching), student_per_s=round(ran * args.batch / (time.time() - began)))
-        done = step >= args.steps
-        if first and (time.time() - saved_at > 240 or done or stop):
+            rate=round(rate, 3), teacher_per_s=round(args.round / teaching), student_per_s=round(ran * args.batch / (time.time() - began)))
+        done = step >= args.steps or stop
+        if first and (time.time() - saved_at > 240 or done):
             save()
             saved_at = time.time()
         if first and (time.time() - judged_at > args.judge_every * 60 or done):
             average.eval()
             with torch.no_grad():
-                report = losses(average, teacher, scale, held_views.to(device), held_states.to(device), False, args)[1]
+                report = losses(average, teacher, scale, held_views.to(device), held_states.to(device), "chain", args)[1]
             say(event="judge", step=step, samples=samples, held_out=report, **judge(average, photos))
             judged_at = time.time()
 
