@@ -39,7 +39,7 @@ def arguments():
     p.add_argument("--ema", type=float, default=0.998)
     p.add_argument("--round", type=int, default=1536, help="teacher views made at a time")
     p.add_argument("--ring", type=int, default=24576, help="teacher views kept in memory")
-    p.add_argument("--reuse", type=float, default=5, help="student samples per teacher view")
+    p.add_argument("--reuse", type=float, default=2, help="student samples per teacher view")
     p.add_argument("--kl", type=float, default=1.0, help="weight of the divergence through the teacher's classifier")
     p.add_argument("--final", type=float, default=2.0, help="weight of the finished class token and patches")
     p.add_argument("--workers", type=int, default=1, help="processes that share batch, views and images (one a core; one for a GPU)")
