@@ -34,7 +34,22 @@ export function rows(
         const pixels = i8x16.shuffle(
           v128.load64_zero(p),
           zero,
-          0, 16, 3, 16, 1, 16, 4, 16, 2, 16, 5, 16, 16, 16, 16, 16,
+          0,
+          16,
+          3,
+          16,
+          1,
+          16,
+          4,
+          16,
+          2,
+          16,
+          5,
+          16,
+          16,
+          16,
+          16,
+          16,
         );
         upper = i32x4.add(upper, i32x4.dot_i16x8_s(pixels, v128.load32_splat(w)));
         lower = i32x4.add(lower, i32x4.dot_i16x8_s(pixels, v128.load32_splat(w, 4)));
