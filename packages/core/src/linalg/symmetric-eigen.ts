@@ -17,7 +17,10 @@ export interface SymmetricEigen {
  * @throws NOT_CONVERGED where one eigenvalue takes more than 60 sweeps (NaN or infinity in the matrix)
  */
 export function symmetricEigen(matrix: Float64Array, order: number): SymmetricEigen {
-  const rows = matrix.slice();
+  let largest = 0;
+  for (const entry of matrix) largest = Math.max(largest, Math.abs(entry));
+  // Entries of at most one: squares of very small or large ones would vanish or overflow.
+  const rows = largest > 0 ? matrix.map((entry) => entry / largest) : matrix.slice();
   const diagonal = new Float64Array(order);
   const offDiagonal = new Float64Array(order);
   tridiagonalise(rows, order, diagonal, offDiagonal);
@@ -27,7 +30,7 @@ export function symmetricEigen(matrix: Float64Array, order: number): SymmetricEi
   const values = new Float64Array(order);
   const vectors = new Float64Array(order * order);
   for (const [column, index] of byValue.entries()) {
-    values[column] = diagonal[index];
+    values[column] = diagonal[index] * (largest > 0 ? largest : 1);
     for (let i = 0; i < order; i++) vectors[i * order + column] = rows[index * order + i];
   }
   return { values, vectors };

@@ -56,6 +56,11 @@ describe('symmetric eigendecomposition', () => {
     );
   });
 
+  it.each([1e-300, 1e-269, 1e200])('finds eigenvalues of the size %d', (size) => {
+    const { values } = symmetricEigen(Float64Array.from([0, -size, -size, 0]), 2);
+    expect([...values].map((value) => value / size)).toEqual([expect.closeTo(-1, 12), expect.closeTo(1, 12)]);
+  });
+
   it('handles zeros, equal eigenvalues and order zero', () => {
     expect(symmetricEigen(new Float64Array(0), 0).values).toHaveLength(0);
     expect(Array.from(symmetricEigen(new Float64Array(9), 3).values)).toEqual([0, 0, 0]);
