@@ -1,7 +1,7 @@
 /** The published packages as a stranger gets them: packed, installed into an empty folder, imported, type checked. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -75,7 +75,12 @@ describe('the packed packages', () => {
       '--moduleResolution',
       'nodenext',
     ];
-    const lib = ['--lib', 'es2023,esnext.disposable,dom,dom.asynciterable'];
+    const lib = ['--lib', 'es2023,esnext.disposable,dom,dom.asynciterable', '--types', 'node'];
+    // What every TypeScript project for Node has.
+    for (const name of ['@types/node', 'undici-types']) {
+      mkdirSync(path.dirname(path.join(app, 'node_modules', name)), { recursive: true });
+      symlinkSync(path.join(root, 'node_modules', name), path.join(app, 'node_modules', name));
+    }
     expect(run(path.join(root, 'node_modules/.bin/tsc'), [...args, ...lib, 'use.ts'], app)).toBe('');
   });
 
