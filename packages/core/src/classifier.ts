@@ -20,7 +20,7 @@ import type { Gemm } from './gemm.ts';
 import type { FitContext, HeadReport } from './head.ts';
 import { typedArrayGemm } from './linalg/typed-array-gemm.ts';
 import { encodeCodes } from './memory/codes.ts';
-import { classNotFound, type ClassSummary } from './memory/example-memory.ts';
+import { classNotFound, type ClassSummary } from './memory/class-map.ts';
 import { canonicalLabel } from './memory/label.ts';
 import type { AbortSignalLike } from './platform.ts';
 import type { AddReport, Classified, Prediction } from './prediction.ts';

@@ -2,7 +2,7 @@
 
 import type { Classifier } from './classifier.ts';
 import { evaluatePredictions, type EvaluationResult } from './evaluation/evaluate.ts';
-import { classNotFound } from './memory/example-memory.ts';
+import { classNotFound } from './memory/class-map.ts';
 import { canonicalLabel } from './memory/label.ts';
 import type { AbortSignalLike } from './platform.ts';
 import type { Classified, Unreadable } from './prediction.ts';

@@ -70,15 +70,13 @@ async function restore<Label extends string>(
   store: Store,
   options: OpenClassifierOptions,
 ): Promise<Classifier<ImageInput, Label>> {
-  const read = await store.read();
-  if (read === undefined) {
+  const bytes = await store.read();
+  if (bytes === undefined) {
     throw new ImprintError(
       'FILE_UNREADABLE',
       `Expected a classifier at ${store.location}, found no file. Check the path, or learn one first.`,
     );
   }
-  // A plain Uint8Array: a Buffer's slice() is a view, where core counts on a copy.
-  const bytes = new Uint8Array(read.buffer, read.byteOffset, read.byteLength);
   const { backbone: wanted, ...rest } = options;
   const owns = wanted === undefined || typeof wanted === 'string';
   const core = await coreOptions(rest, owns);

@@ -5,7 +5,7 @@
  */
 
 import { ImprintError } from '../errors.ts';
-import { classNotFound, type ClassSummary } from './example-memory.ts';
+import { classRecord, renameKey, type ClassSummary } from './class-map.ts';
 import { compareText } from './label.ts';
 import type { StatisticsMemory } from '../head.ts';
 
@@ -103,16 +103,7 @@ export class ClassStatistics {
 
   /** Gives a class another label. @throws CLASS_NOT_FOUND; CLASS_EXISTS where `to` is another class */
   rename(from: string, to: string): void {
-    const record = this.#record(from);
-    if (from === to) return;
-    if (this.#classes.has(to)) {
-      throw new ImprintError(
-        'CLASS_EXISTS',
-        `Expected a new label for class ${JSON.stringify(from)}, got ${JSON.stringify(to)}, which is a class already. To join the two use mergeClasses.`,
-      );
-    }
-    this.#classes.delete(from);
-    this.#classes.set(to, record);
+    renameKey(this.#classes, from, to);
   }
 
   /** Moves everything of `from` into `into`; the Gram matrix does not even change. @throws CLASS_NOT_FOUND */
@@ -149,8 +140,6 @@ export class ClassStatistics {
   }
 
   #record(label: string): ClassRecord {
-    const record = this.#classes.get(label);
-    if (record === undefined) throw classNotFound(label, this.#classes.keys());
-    return record;
+    return classRecord(this.#classes, label);
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import { ImprintError } from '../errors.ts';
+import { classRecord, renameKey, type ClassSummary } from './class-map.ts';
 import { compareText } from './label.ts';
 import type { Memory } from './memory.ts';
 
@@ -14,11 +15,6 @@ export interface Example {
   readonly source: string | undefined;
   /** Int8Array of `taps * dim` codes. */
   readonly codes: Int8Array;
-}
-
-export interface ClassSummary {
-  readonly label: string;
-  readonly count: number;
 }
 
 /** The canonical view: what heads read, and beside it the names of rows and classes. */
@@ -141,16 +137,7 @@ export class ExampleMemory {
 
   /** Gives a class another label. @throws CLASS_NOT_FOUND; CLASS_EXISTS where `to` is another class */
   rename(from: string, to: string): void {
-    const record = this.#record(from);
-    if (from === to) return;
-    if (this.#classes.has(to)) {
-      throw new ImprintError(
-        'CLASS_EXISTS',
-        `Expected a new label for class ${JSON.stringify(from)}, got ${JSON.stringify(to)}, which is a class already. To join the two use mergeClasses.`,
-      );
-    }
-    this.#classes.delete(from);
-    this.#classes.set(to, record);
+    if (!renameKey(this.#classes, from, to)) return;
     this.#view = undefined;
   }
 
@@ -219,9 +206,7 @@ export class ExampleMemory {
   }
 
   #record(label: string): ClassRecord {
-    const record = this.#classes.get(label);
-    if (record === undefined) throw classNotFound(label, this.#classes.keys());
-    return record;
+    return classRecord(this.#classes, label);
   }
 
   #checkWidth(example: Example): void {
@@ -232,20 +217,6 @@ export class ExampleMemory {
       );
     }
   }
-}
-
-/** The error for a label that is no class, with the classes there are. */
-export function classNotFound(label: string, labels: Iterable<string>): ImprintError {
-  const all = [...labels].sort(compareText);
-  const known = all.slice(0, 8).map((name) => JSON.stringify(name.slice(0, 40)));
-  const list =
-    all.length === 0
-      ? 'there are no classes yet'
-      : `classes are ${known.join(', ')}${all.length > 8 ? `, ... (${all.length})` : ''}`;
-  return new ImprintError(
-    'CLASS_NOT_FOUND',
-    `Expected the label of a class, got ${JSON.stringify(label.slice(0, 60))}; ${list}.`,
-  );
 }
 
 function accumulate(sums: Float64Array, codes: Int8Array, sign: 1 | -1): void {
