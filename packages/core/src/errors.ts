@@ -24,6 +24,8 @@ export type ImprintErrorCode =
   | 'FILE_UNREADABLE'
   | 'FILE_UNWRITABLE'
   | 'FILE_BUSY'
+  | 'CAMERA_REFUSED'
+  | 'CAMERA_UNAVAILABLE'
   | 'DISPOSED'
   | 'UNSUPPORTED';
 

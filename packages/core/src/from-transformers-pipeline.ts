@@ -1,10 +1,9 @@
 /** Any transformers.js pipeline or model as a backbone: pictures, text or sound, whatever it turns into vectors. */
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Backbone, BackboneIdentity, Embedded } from './backbone.ts';
 import { describe, expected, ImprintError } from './errors.ts';
 import { utf8Encode } from './platform.ts';
+import { sha256Hex } from './sha256.ts';
 
 /** The part of a transformers.js Tensor that is read; @huggingface/transformers and @xenova/transformers have it alike. */
 export interface TensorLike {
@@ -153,7 +152,7 @@ export function fromTransformersPipeline<Input = unknown>(
   const described = JSON.stringify(['transformers.js', name, width, taps, prefixTokens, pipelineOptions]);
   const identity: BackboneIdentity = {
     name,
-    sha256: options.sha256 ?? bytesToHex(sha256(utf8Encode(described))),
+    sha256: options.sha256 ?? sha256Hex(utf8Encode(described)),
     dim: width,
     taps: [...taps],
   };
@@ -178,7 +177,7 @@ export function fromTransformersPipeline<Input = unknown>(
       );
       return { index, source, error };
     }
-    const id = idOf ? idOf(input) : bytesToHex(sha256(content as Uint8Array)).slice(0, 16);
+    const id = idOf ? idOf(input) : sha256Hex(content as Uint8Array).slice(0, 16);
     let output: FeatureOutput;
     try {
       output = await pipeline(input, pipelineOptions);

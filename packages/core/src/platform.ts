@@ -5,6 +5,9 @@ export interface AbortSignalLike {
   readonly aborted: boolean;
   readonly reason: unknown;
   throwIfAborted(): void;
+  /** Where it is there, an abort is heard at once; without it, at the next turn of the work. */
+  addEventListener?(type: 'abort', listener: () => void): void;
+  removeEventListener?(type: 'abort', listener: () => void): void;
 }
 
 declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };

@@ -1,11 +1,11 @@
 /** The worker threads of one backbone: sessions side by side on the CPU, one session on a GPU; each restarts after a crash. */
 
 import { availableParallelism } from 'node:os';
-import { ImprintError } from '@imprint/core';
-import { CANARY_COSINE, type Device, type SessionOptions } from './backbone-session.ts';
+import { CANARY_COSINE, ImprintError } from '@imprint/core';
+import type { Manifest } from '@imprint/core';
+import type { Device, SessionOptions } from './backbone-session.ts';
 import type { BackboneReply, BackboneRequest, ModelSource } from './backbone-worker.ts';
 import { DEVICE_ORDER, missingLibrary, type DeviceAttempt, type DeviceReport } from './device-report.ts';
-import type { Manifest } from './models/manifest.ts';
 import { WorkerCalls } from './worker-calls.ts';
 
 /** The model: its bytes for the first worker thread only, since the threads keep it, and where the others read it. */

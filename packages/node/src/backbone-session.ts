@@ -1,8 +1,8 @@
 /** One ONNX Runtime session of a backbone: pixels in, taps out, always in batches of the same size. */
 
-import { canaryPixels, ImprintError } from '@imprint/core';
+import { canaryPixels, ImprintError, readTaps, smallestCosine, tapOutputs } from '@imprint/core';
+import type { Manifest } from '@imprint/core';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { Manifest, TensorTap } from './models/manifest.ts';
 
 export type Device = 'cpu' | 'cuda' | 'webgpu';
 
@@ -16,9 +16,6 @@ export interface SessionOptions {
    */
   readonly batchSize: number;
 }
-
-/** Lowest cosine to the canary's stored embedding, in each tap, at which a device counts as accurate. */
-export const CANARY_COSINE = 0.99;
 
 export class BackboneSession {
   readonly #session: InferenceSession;
@@ -47,7 +44,7 @@ export class BackboneSession {
       pixels.forEach((picture, i) => data.set(picture, i * values));
     }
     const tensor = new Tensor('float32', data, [rows, 3, input.size, input.size]);
-    const names = output.name === undefined ? [...new Set(output.taps.map((tap) => tap.tensor))] : [output.name];
+    const names = tapOutputs(output);
     let results: InferenceSession.OnnxValueMapType;
     try {
       results = await this.#session.run({ [input.name]: tensor }, names);
@@ -57,10 +54,7 @@ export class BackboneSession {
       const message = `Expected ${this.#manifest.name} to run on ${rows} x 3 x ${input.size} x ${input.size} pixels, got: ${line}. ${next}`;
       throw new ImprintError('DEVICE_UNAVAILABLE', message, { cause });
     }
-    const embeddings =
-      output.name === undefined
-        ? poolTaps(results, output.taps, output.dim, pixels.length)
-        : stackedTaps(results[output.name], output.taps.length * output.dim, rows, pixels.length);
+    const embeddings = readTaps(results as Record<string, Tensor>, output, rows, pixels.length);
     for (const name of names) results[name].dispose();
     return embeddings;
   }
@@ -102,7 +96,7 @@ export async function openSession(
     throw sessionError(error, manifest, device);
   }
   const { input, output } = manifest;
-  const outputs = output.name === undefined ? output.taps.map((tap) => tap.tensor) : [output.name];
+  const outputs = tapOutputs(output);
   for (const [kind, name, names] of [
     ['input', input.name, session.inputNames],
     ...outputs.map((name) => ['output', name, session.outputNames] as const),
@@ -127,72 +121,4 @@ function sessionError(error: unknown, manifest: Manifest, device: Device): Impri
   }
   const text = `Expected an ONNX model that this version of ONNX Runtime loads for ${manifest.name}, got: ${message}. Download or export it again.`;
   return new ImprintError('BACKBONE_INVALID', text, { cause: error });
-}
-
-function stackedTaps(tensor: Tensor, values: number, rows: number, count: number): Float32Array<ArrayBuffer> {
-  const data = floats(tensor);
-  if (data.length !== rows * values) throw shapeError(tensor, `${rows} x taps x dim = ${rows * values} values`);
-  return data.slice(0, count * values);
-}
-
-/** Each tap from its own tensor: the class token, the mean of the patch tokens summed in f64, or the row as it is. */
-function poolTaps(
-  results: InferenceSession.OnnxValueMapType,
-  taps: readonly TensorTap[],
-  dim: number,
-  count: number,
-): Float32Array<ArrayBuffer> {
-  const embeddings = new Float32Array(count * taps.length * dim);
-  const sums = new Float64Array(dim);
-  taps.forEach(({ tensor: name, pooling, prefixTokens = 0 }, tapIndex) => {
-    const tensor = results[name] as Tensor;
-    const data = floats(tensor);
-    const tokens = pooling === 'none' ? 1 : tensor.dims[1];
-    const fits = tensor.dims.length === (pooling === 'none' ? 2 : 3) && tensor.dims.at(-1) === dim;
-    if (!fits || (pooling === 'mean' && tokens <= prefixTokens)) {
-      throw shapeError(tensor, `batch${pooling === 'none' ? '' : ' x tokens'} x ${dim} for ${name}`);
-    }
-    for (let row = 0; row < count; row++) {
-      const start = row * tokens * dim;
-      const out = (row * taps.length + tapIndex) * dim;
-      if (pooling !== 'mean') {
-        embeddings.set(data.subarray(start, start + dim), out);
-        continue;
-      }
-      sums.fill(0);
-      for (let token = prefixTokens; token < tokens; token++) {
-        const from = start + token * dim;
-        for (let d = 0; d < dim; d++) sums[d] += data[from + d];
-      }
-      for (let d = 0; d < dim; d++) embeddings[out + d] = sums[d] / (tokens - prefixTokens);
-    }
-  });
-  return embeddings;
-}
-
-function floats(tensor: Tensor): Float32Array {
-  if (tensor.type !== 'float32') throw shapeError(tensor, 'float32');
-  return tensor.data as Float32Array;
-}
-
-function shapeError(tensor: Tensor, what: string): ImprintError {
-  const message = `Expected ${what} from the model, got ${tensor.type} ${tensor.dims.join(' x ')}. Correct its manifest.`;
-  return new ImprintError('BACKBONE_INVALID', message);
-}
-
-/** Smallest cosine over the taps of two embeddings, taps x dim; 0 where the lengths differ. */
-export function smallestCosine(a: ArrayLike<number>, b: ArrayLike<number>, dim: number): number {
-  if (a.length !== b.length) return 0;
-  let smallest = 1;
-  for (let start = 0; start < a.length; start += dim) {
-    let [product, squaresA, squaresB] = [0, 0, 0];
-    for (let i = start; i < start + dim; i++) {
-      product += a[i] * b[i];
-      squaresA += a[i] * a[i];
-      squaresB += b[i] * b[i];
-    }
-    const cosine = product / Math.sqrt(squaresA * squaresB);
-    if (!(cosine >= smallest)) smallest = cosine;
-  }
-  return smallest;
 }

@@ -1,8 +1,8 @@
 /** A worker thread that holds one ONNX Runtime session: `session.run` blocks its thread, so it must not be the main one. */
 
-import { ImprintError } from '@imprint/core';
-import { CANARY_COSINE, openSession, type BackboneSession, type SessionOptions } from './backbone-session.ts';
-import type { Manifest } from './models/manifest.ts';
+import { CANARY_COSINE, ImprintError } from '@imprint/core';
+import type { Manifest } from '@imprint/core';
+import { openSession, type BackboneSession, type SessionOptions } from './backbone-session.ts';
 import type { ReadModelOptions } from './models/model-content.ts';
 import { readModel } from './models/read-model.ts';
 import { answerCalls } from './worker-calls.ts';

@@ -1,33 +1,11 @@
 /** Encoded pictures become upright sRGB pixels, with libvips (sharp), in full size: the resize is core's. */
 
-import { flattenOnWhite, ImprintError, pictureHeader } from '@imprint/core';
+import { flattenOnWhite, pictureHeader, pictureTooLarge, pictureUnreadable } from '@imprint/core';
+import type { DecodedPicture, ImprintError } from '@imprint/core';
 import sharp from 'sharp';
 
-/** 64 megapixels: 192 MB when decoded. */
-export const DEFAULT_MAX_PIXELS = 64_000_000;
-
-export interface DecodedPicture {
-  /** Uint8Array, height x width x 3, row-major, sRGB; the caller owns it. */
-  readonly rgb: Uint8Array;
-  readonly width: number;
-  readonly height: number;
-}
-
-function unreadable(what: string, found: string, cause?: unknown): ImprintError {
-  return new ImprintError(
-    'IMAGE_UNREADABLE',
-    `Expected a JPEG, PNG, WebP, AVIF, GIF or TIFF picture for ${what}, got ${found}. Leave it out, or export it again.`,
-    cause === undefined ? undefined : { cause },
-  );
-}
-
-function tooLarge(what: string, width: number, height: number, maxPixels: number): ImprintError {
-  const megapixels = (pixels: number) => (pixels / 1e6).toFixed(pixels < 1e7 ? 1 : 0);
-  return new ImprintError(
-    'IMAGE_TOO_LARGE',
-    `Expected at most ${megapixels(maxPixels)} megapixels for ${what}, got ${width} x ${height} (${megapixels(width * height)} megapixels). Make it smaller, or raise maxPixels.`,
-  );
-}
+const unreadable = (what: string, found: string, cause?: unknown): ImprintError =>
+  pictureUnreadable('JPEG, PNG, WebP, AVIF, GIF or TIFF', what, found, cause);
 
 /**
  * Decodes a picture: EXIF orientation applied, embedded colour profile converted to sRGB (CMYK too), transparency over white,
@@ -43,7 +21,7 @@ export async function decodePicture(bytes: Uint8Array, what: string, maxPixels: 
   const header = pictureHeader(bytes);
   if (header === undefined) throw unreadable(what, 'other data');
   const { format, width = 0, height = 0 } = header;
-  if (width * height > maxPixels) throw tooLarge(what, width, height, maxPixels);
+  if (width * height > maxPixels) throw pictureTooLarge(what, width, height, maxPixels);
   let decoded;
   try {
     // The cap stands twice: libvips reads headers that ours may not understand. `error` lets mere warnings pass
@@ -55,7 +33,7 @@ export async function decodePicture(bytes: Uint8Array, what: string, maxPixels: 
       .toBuffer({ resolveWithObject: true });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    if (message.includes('exceeds pixel limit')) throw tooLarge(what, width, height, maxPixels);
+    if (message.includes('exceeds pixel limit')) throw pictureTooLarge(what, width, height, maxPixels);
     throw unreadable(what, `a damaged ${format.toUpperCase()} (${message.split('\n')[0]})`, error);
   }
   const { data, info } = decoded;

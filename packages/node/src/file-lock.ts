@@ -1,7 +1,7 @@
 /** A lock between processes: a small file beside the one it guards, which the next process takes over when its owner is dead. */
 
 import { randomBytes } from 'node:crypto';
-import { link, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, open, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ImprintError } from '@imprint/core';
@@ -17,6 +17,9 @@ interface Owner {
 const POLL_MS = 40;
 /** An unreadable lock file this old was left by a process that died while writing it. */
 const HALF_WRITTEN_MS = 5_000;
+/** The owner of a long lock touches it this often; untouched for `SILENT_MS`, its owner on another machine is taken for dead. */
+const TOUCH_MS = 2_000;
+const SILENT_MS = 30_000;
 
 /** A process id comes back after a while, its start time does not: field 22 of /proc/PID/stat. */
 async function startTime(pid: number): Promise<string | undefined> {
@@ -38,7 +41,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** True where the owner certainly died; a lock from another machine is never judged. */
+/** True where the owner on this machine certainly died; one on another machine is not judged. */
 async function isDead({ pid, startedAt, host }: Owner): Promise<boolean> {
   if (host !== hostname()) return false;
   if (!isAlive(pid)) return true;
@@ -110,6 +113,58 @@ async function removeHalfWritten(path: string): Promise<void> {
   }
 }
 
+/** A long lock from another machine that nobody has touched for long. */
+async function isSilent(path: string, { host }: Owner): Promise<boolean> {
+  if (host === hostname()) return false;
+  const info = await stat(path).catch(() => undefined);
+  return info !== undefined && Date.now() - info.mtimeMs > SILENT_MS;
+}
+
+interface Acquire {
+  readonly timeoutMs: number;
+  /** Whether owners touch the lock, so that silence means death on any machine. */
+  readonly isTouched: boolean;
+  readonly isDone?: () => Promise<boolean>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Waits for the lock and takes it; undefined where `isDone` came first. */
+async function acquire(path: string, { timeoutMs, isTouched, isDone, signal }: Acquire): Promise<Owner | undefined> {
+  const startedAt = await startTime(process.pid);
+  const mine: Owner = { pid: process.pid, startedAt, host: hostname(), token: randomBytes(8).toString('hex') };
+  const text = JSON.stringify(mine);
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    signal?.throwIfAborted();
+    if (await isDone?.()) return undefined;
+    let created: boolean;
+    try {
+      created = await createWhole(path, text);
+    } catch (cause) {
+      const { code = 'an error' } = cause as NodeJS.ErrnoException;
+      const next = 'Check that the folder exists, may be written to and has space.';
+      throw new ImprintError('FILE_UNWRITABLE', `Expected to create the lock file ${path}, got ${code}. ${next}`, {
+        cause,
+      });
+    }
+    if (created) return mine;
+    const owner = await readOwner(path);
+    if (typeof owner === 'object' && ((await isDead(owner)) || (isTouched && (await isSilent(path, owner))))) {
+      await removeDead(path, owner, mine);
+    } else if (owner === 'unreadable') {
+      await removeHalfWritten(path);
+    }
+    if (performance.now() > deadline) throw busy(path, owner, timeoutMs);
+    await sleep(POLL_MS * (0.5 + Math.random()), undefined, signal ? { signal } : {}).catch(() => undefined);
+  }
+}
+
+/** Removes the lock, unless another has taken it over while this process was suspended. */
+async function release(path: string, mine: Owner): Promise<void> {
+  const owner = await readOwner(path);
+  if (typeof owner === 'object' && owner.token === mine.token) await rm(path, { force: true });
+}
+
 export interface FileLockOptions {
   /** How long to wait for a living owner. */
   readonly timeoutMs: number;
@@ -125,36 +180,38 @@ export async function withFileLock<T>(
   { timeoutMs }: FileLockOptions,
   action: () => Promise<T>,
 ): Promise<T> {
-  const startedAt = await startTime(process.pid);
-  const mine: Owner = { pid: process.pid, startedAt, host: hostname(), token: randomBytes(8).toString('hex') };
-  const text = JSON.stringify(mine);
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    let created: boolean;
-    try {
-      created = await createWhole(path, text);
-    } catch (cause) {
-      const { code = 'an error' } = cause as NodeJS.ErrnoException;
-      const next = 'Check that the folder exists, may be written to and has space.';
-      throw new ImprintError('FILE_UNWRITABLE', `Expected to create the lock file ${path}, got ${code}. ${next}`, {
-        cause,
-      });
-    }
-    if (created) break;
-    const owner = await readOwner(path);
-    if (typeof owner === 'object' && (await isDead(owner))) {
-      await removeDead(path, owner, mine);
-    } else if (owner === 'unreadable') {
-      await removeHalfWritten(path);
-    }
-    if (performance.now() > deadline) throw busy(path, owner, timeoutMs);
-    await sleep(POLL_MS * (0.5 + Math.random()));
-  }
+  const mine = (await acquire(path, { timeoutMs, isTouched: false })) as Owner;
   try {
     return await action();
   } finally {
-    const owner = await readOwner(path);
-    if (typeof owner === 'object' && owner.token === mine.token) await rm(path, { force: true });
+    await release(path, mine);
+  }
+}
+
+/**
+ * Runs `work`, which may take long, while holding the lock at `path`; waits for another owner as long as it lives.
+ * @param isDone looked at before each attempt: true ends the wait, and `work` is not run
+ * @returns what `work` returned, or undefined where `isDone`
+ * @throws the signal's reason, FILE_UNWRITABLE where the lock cannot be created
+ */
+export async function withLongFileLock<T>(
+  path: string,
+  isDone: () => Promise<boolean>,
+  work: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
+  const mine = await acquire(path, { timeoutMs: Infinity, isTouched: true, isDone, signal });
+  if (mine === undefined) return undefined;
+  const touch = setInterval(() => {
+    const now = new Date();
+    void utimes(path, now, now).catch(() => undefined);
+  }, TOUCH_MS);
+  touch.unref();
+  try {
+    return (await isDone()) ? undefined : await work();
+  } finally {
+    clearInterval(touch);
+    await release(path, mine);
   }
 }
 

@@ -3,7 +3,8 @@
 export type { Device } from './backbone-session.ts';
 export { listClassFolders, listImages } from './class-folders.ts';
 export type { ClassFolders, IgnoredFile, ImageList, LabelledImage } from './class-folders.ts';
-export { decodePicture, DEFAULT_MAX_PIXELS, type DecodedPicture } from './decode-picture.ts';
+export { DEFAULT_MAX_PIXELS, type DecodedPicture } from '@imprint/core';
+export { decodePicture } from './decode-picture.ts';
 export { deviceInWords, type DeviceAttempt, type DeviceReport } from './device-report.ts';
 export { fileStore, type FileStoreOptions } from './file-store.ts';
 export type { ImageInput, ImageSource } from './image-input.ts';
@@ -14,7 +15,7 @@ export { fetchNamedModel, listModels, removeNamedModel } from './models/list-mod
 export type { ListOptions, ModelEntry, ModelFileEntry } from './models/list-models.ts';
 export type { FetchedModel, FetchOptions } from './models/fetch-model.ts';
 export { inspectModel, type ModelInspection } from './models/inspect-model.ts';
-export type { Manifest } from './models/manifest.ts';
+export type { Manifest } from '@imprint/core';
 export { cacheFolder } from './models/model-cache.ts';
 export { verifyModel, type VerifiedPrecision } from './models/verify-model.ts';
 export type { ModelContent, ReadModelOptions } from './models/model-content.ts';

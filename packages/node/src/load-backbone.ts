@@ -1,10 +1,9 @@
 /** Loads a backbone for Node: decoding, inference and the caller's event loop each on threads of their own. */
 
-import { describe, expected, ImprintError } from '@imprint/core';
+import { DEFAULT_MAX_PIXELS, describe, expected, ImprintError } from '@imprint/core';
 import type { AbortSignalLike, Backbone, BackboneIdentity, Embedded, EmbedOptions } from '@imprint/core';
 import { BackboneLanes, disposedError } from './backbone-lanes.ts';
 import type { Device } from './backbone-session.ts';
-import { DEFAULT_MAX_PIXELS } from './decode-picture.ts';
 import { deviceInWords, type DeviceReport } from './device-report.ts';
 import { embedInOrder } from './embedding-stream.ts';
 import { sourceOf, type ImageInput } from './image-input.ts';

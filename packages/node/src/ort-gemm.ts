@@ -1,6 +1,6 @@
 /** Matrix products through ONNX Runtime: generated Gemm graphs, run in slices so that the event loop stays free. */
 
-import { expected, ImprintError, matmulGraph } from '@imprint/core';
+import { bytesMatmulGraph, expected, ImprintError, matmulGraph } from '@imprint/core';
 import type { Gemm, GemmShape } from '@imprint/core';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
@@ -12,10 +12,11 @@ export interface OrtGemmOptions {
 }
 
 /**
- * How long one run may block the event loop: `session.run` of onnxruntime-node is synchronous. Shorter slices cost
- * packing, longer ones latency.
+ * Operations in one run, by kind, which blocks the event loop: `session.run` of onnxruntime-node is synchronous. On two cores
+ * some 8 to 15 ms; shorter slices cost packing, longer ones latency. Fixed, because a product's last bits can depend on its
+ * slices: equal input must give equal bits on a slow day too.
  */
-const SLICE_MS = 15;
+const SLICE_OPERATIONS = { f32: 1.2e9, f64: 6e8, int8: 4e9 };
 
 /** Fewer rows a slice than this, and packing the right-hand side anew for each slice outweighs the product. */
 const MIN_ROWS = 256;
@@ -42,7 +43,7 @@ function columnsOf<T extends Floats>(matrix: T, first: number, count: number, he
 }
 
 /** ONNX Runtime takes no shared memory ("Invalid argument"): such a matrix is copied, any other is passed as it is. */
-function unshared<T extends Floats>(matrix: T): T {
+function unshared<T extends Floats | Int8Array>(matrix: T): T {
   return matrix.buffer instanceof SharedArrayBuffer ? (matrix.slice() as T) : matrix;
 }
 
@@ -68,8 +69,6 @@ class OrtGemm implements Gemm {
   readonly name: string;
   private readonly options: OrtGemmOptions;
   private readonly sessions = new Map<string, Promise<InferenceSession>>();
-  /** Floating-point operations a millisecond, by kind: a cautious guess that every long run corrects. */
-  private readonly rate: Record<Kind, number> = { f32: 2e7, f64: 1e7 };
   private disposed = false;
 
   constructor(options: OrtGemmOptions) {
@@ -82,10 +81,13 @@ class OrtGemm implements Gemm {
     this.name = `onnxruntime-node ${device}`;
   }
 
+  /** Products of bytes; absent until `check` has proven them exact. */
+  int8?: (a: Int8Array, b: Int8Array, shape: GemmShape) => Promise<Int32Array>;
+
   /** Opens the first session, so that a missing device is told at once, and counts integers on foreign devices. */
   async check(): Promise<void> {
     await this.session('f32', false, false);
-    if ((this.options.device ?? 'cpu') === 'cpu') return;
+    if ((this.options.device ?? 'cpu') === 'cpu') return this.proveBytes();
     const size = 32;
     const a = Float32Array.from({ length: size * size }, (_, i) => ((i * 89) % 255) - 127);
     const c = await this.f32(a, a, { m: size, n: size, k: size, transposeB: true });
@@ -109,6 +111,61 @@ class OrtGemm implements Gemm {
     return this.product('f64', a, b, shape);
   }
 
+  async subtract32(c: Float32Array, a: Float32Array, b: Float32Array, shape: GemmShape): Promise<void> {
+    await this.product('f32', a, b, shape, c);
+  }
+
+  async subtract64(c: Float64Array, a: Float64Array, b: Float64Array, shape: GemmShape): Promise<void> {
+    await this.product('f64', a, b, shape, c);
+  }
+
+  /** Some processors add products of bytes in 16 bits that saturate: the largest sums of every sign show it. */
+  private async proveBytes(): Promise<void> {
+    const [m, n, k] = [37, 50, 260];
+    const a = new Int8Array(m * k).fill(127);
+    const b = Int8Array.from({ length: k * n }, (_, at) => [127, -127, (at * 89) % 128][(at % n) % 3]);
+    for (let p = 0; p < k; p++) a[p] = (p * 37) % 128;
+    let product: Int32Array;
+    try {
+      product = await this.bytesProduct(a, b, { m, n, k });
+    } catch {
+      return; // A build of ONNX Runtime without this kernel: f32 does the same.
+    }
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let sum = 0;
+        for (let p = 0; p < k; p++) sum += a[i * k + p] * b[p * n + j];
+        if (product[i * n + j] !== sum) return;
+      }
+    }
+    this.int8 = (left, right, shape) => this.bytesProduct(left, right, shape);
+  }
+
+  private async bytesProduct(a: Int8Array, b: Int8Array, { m, n, k }: GemmShape): Promise<Int32Array> {
+    if (a.length !== m * k) throw expected('a', `${m * k} values (m = ${m}, k = ${k})`, a);
+    if (b.length !== k * n) throw expected('b', `${k * n} values (k = ${k}, n = ${n})`, b);
+    const out = new Int32Array(m * n);
+    if (out.length === 0 || k === 0) return out;
+    if (this.disposed) throw disposed();
+    let opened = this.sessions.get('int8');
+    if (opened === undefined) this.sessions.set('int8', (opened = this.create(bytesMatmulGraph(), 'cpu')));
+    const session = await opened;
+    const [left, right] = [unshared(a), unshared(b)];
+    const unsigned = new Uint8Array(left.buffer, left.byteOffset, left.length);
+    for (let row = 0; row < m;) {
+      const rows = Math.min(m - row, Math.max(16, Math.floor(SLICE_OPERATIONS.int8 / (2 * k * n))));
+      const feeds = {
+        a: new Tensor('uint8', unsigned.subarray(row * k, (row + rows) * k), [rows, k]),
+        b: new Tensor('int8', right, [k, n]),
+      };
+      const c = new Tensor('int32', out.subarray(row * n, (row + rows) * n), [rows, n]);
+      if (this.disposed) throw disposed();
+      await session.run(feeds, { c });
+      row += rows;
+    }
+    return out;
+  }
+
   /** Frees the sessions. Idempotent; a product under way ends with DISPOSED. */
   async dispose(): Promise<void> {
     if (this.disposed) return;
@@ -118,34 +175,43 @@ class OrtGemm implements Gemm {
     for (const session of sessions) if (session.status === 'fulfilled') await session.value.release();
   }
 
-  private async product<T extends Floats>(kind: Kind, a: T, b: T, shape: GemmShape): Promise<T> {
+  /** The product, or `c` with the product subtracted. */
+  private async product<T extends Floats>(kind: Kind, a: T, b: T, shape: GemmShape, c?: T): Promise<T> {
     const { m, n, k, transposeA = false, transposeB = false } = shape;
     for (const [name, value] of Object.entries({ m, n, k })) {
       if (!(Number.isSafeInteger(value) && value >= 0)) throw expected(name, 'an integer of at least 0', value);
     }
     if (a.length !== m * k) throw expected('a', `${m * k} values (m = ${m}, k = ${k})`, a);
     if (b.length !== k * n) throw expected('b', `${k * n} values (k = ${k}, n = ${n})`, b);
-    const out = (kind === 'f64' ? new Float64Array(m * n) : new Float32Array(m * n)) as T;
+    if (c && c.length !== m * n) throw expected('c', `${m * n} values (m = ${m}, n = ${n})`, c);
+    const out = c ?? ((kind === 'f64' ? new Float64Array(m * n) : new Float32Array(m * n)) as T);
     if (out.length === 0 || k === 0) return out;
-    const session = await this.session(kind, transposeA, transposeB);
+    const subtract = c !== undefined;
+    const session = await this.session(kind, transposeA, transposeB, subtract);
     const [first, second] = [unshared(a), unshared(b)];
 
     // A slice is a tile of the result with the whole inner dimension, so slicing changes no sum.
-    const affordable = (this.rate[kind] * SLICE_MS) / (2 * k);
+    const affordable = SLICE_OPERATIONS[kind] / (2 * k);
     const wide = n * Math.min(m, MIN_ROWS) <= affordable;
     const tileColumns = wide ? n : Math.min(n, Math.max(16, Math.floor(Math.sqrt(affordable))));
     for (let column = 0; column < n; column += tileColumns) {
       const columns = Math.min(tileColumns, n - column);
       const right = transposeB ? rowsOf(second, column, columns, k) : columnsOf(second, column, columns, k, n);
       for (let row = 0; row < m;) {
-        const most = Math.max(16, Math.floor((this.rate[kind] * SLICE_MS) / (2 * k * columns)));
+        const most = Math.max(16, Math.floor(SLICE_OPERATIONS[kind] / (2 * k * columns)));
         const rows = Math.min(most, m - row);
         const left = transposeA ? columnsOf(first, row, rows, k, m) : rowsOf(first, row, rows, k);
         if (columns === n) {
-          await this.run(kind, session, left, right, rowsOf(out, row, rows, n), shape, rows, columns);
+          await this.run(kind, session, left, right, rowsOf(out, row, rows, n), shape, rows, columns, subtract);
         } else {
           const tile = (kind === 'f64' ? new Float64Array(rows * columns) : new Float32Array(rows * columns)) as T;
-          await this.run(kind, session, left, right, tile, shape, rows, columns);
+          if (subtract) {
+            for (let i = 0; i < rows; i++) {
+              const at = (row + i) * n + column;
+              tile.set(out.subarray(at, at + columns), i * columns);
+            }
+          }
+          await this.run(kind, session, left, right, tile, shape, rows, columns, subtract);
           for (let i = 0; i < rows; i++) out.set(rowsOf(tile, i, 1, columns), (row + i) * n + column);
         }
         row += rows;
@@ -164,6 +230,7 @@ class OrtGemm implements Gemm {
     shape: GemmShape,
     rows: number,
     columns: number,
+    subtract: boolean,
   ): Promise<void> {
     const tensor = (data: T, height: number, width: number): Tensor =>
       kind === 'f64'
@@ -173,31 +240,29 @@ class OrtGemm implements Gemm {
       a: shape.transposeA ? tensor(left, shape.k, rows) : tensor(left, rows, shape.k),
       b: shape.transposeB ? tensor(right, columns, shape.k) : tensor(right, shape.k, columns),
     };
+    const result = tensor(out, rows, columns);
+    // Gemm copies `c` to its output and adds there: both may be the same memory.
     if (this.disposed) throw disposed();
-    // The wait for other turns must not count as slowness, so the clock starts in the turn that runs.
-    let start = 0;
-    setImmediate(() => (start = performance.now()));
-    await session.run(feeds, { c: tensor(out, rows, columns) });
-    const elapsedMs = performance.now() - start;
-    if (elapsedMs > 1) this.rate[kind] = (this.rate[kind] + (2 * rows * columns * shape.k) / elapsedMs) / 2;
+    if (subtract) await session.run({ ...feeds, c: result }, { d: result });
+    else await session.run(feeds, { c: result });
   }
 
-  private session(kind: Kind, transposeA: boolean, transposeB: boolean): Promise<InferenceSession> {
+  private session(kind: Kind, transposeA: boolean, transposeB: boolean, subtract = false): Promise<InferenceSession> {
     if (this.disposed) throw disposed();
-    const key = `${kind} ${transposeA} ${transposeB}`;
+    const key = `${kind} ${transposeA} ${transposeB} ${subtract}`;
     let session = this.sessions.get(key);
     if (session === undefined) {
-      session = this.open(kind, transposeA, transposeB);
+      const graph = matmulGraph({ type: kind, transposeA, transposeB, subtract });
+      session = this.create(graph, kind === 'f64' ? 'cpu' : (this.options.device ?? 'cpu'));
       this.sessions.set(key, session);
     }
     return session;
   }
 
-  private async open(kind: Kind, transposeA: boolean, transposeB: boolean): Promise<InferenceSession> {
-    const { device = 'cpu', numThreads } = this.options;
-    const provider = kind === 'f64' ? 'cpu' : device;
+  private async create(graph: Uint8Array, provider: string): Promise<InferenceSession> {
+    const { numThreads } = this.options;
     try {
-      return await InferenceSession.create(matmulGraph({ type: kind, transposeA, transposeB }), {
+      return await InferenceSession.create(graph, {
         executionProviders: [provider],
         enableMemPattern: false,
         logSeverityLevel: 4,

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { deflateSync, crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { decodePicture, DEFAULT_MAX_PIXELS } from '../../../packages/node/src/decode-picture.ts';
+import { DEFAULT_MAX_PIXELS } from '../../../packages/core/src/image/decoded-picture.ts';
+import { decodePicture } from '../../../packages/node/src/decode-picture.ts';
 
 const decode = (bytes: Uint8Array, maxPixels = DEFAULT_MAX_PIXELS) => decodePicture(bytes, 'test picture', maxPixels);
 

@@ -61,6 +61,52 @@ describe('createOrtGemm', () => {
     );
   });
 
+  it('subtracts products in place, of every shape and orientation, also by tiles', async () => {
+    await fc.assert(
+      fc.asyncProperty(shapes, fc.nat(), async (shape, seed) => {
+        const a = codes(shape.m * shape.k, seed);
+        const b = codes(shape.k * shape.n, seed + 1);
+        const c = codes(shape.m * shape.n, seed + 2);
+        const expected = naive(a, b, shape).map((x, i) => c[i] - x);
+        const c32 = Float32Array.from(c);
+        const c64 = Float64Array.from(c);
+        await gemm.subtract32!(c32, Float32Array.from(a), Float32Array.from(b), shape);
+        await gemm.subtract64!(c64, Float64Array.from(a), Float64Array.from(b), shape);
+        // Zero minus zero is zero of either sign.
+        expect(Float64Array.from(c32, (x) => x + 0)).toEqual(expected.map((x) => x + 0));
+        expect(c64.map((x) => x + 0)).toEqual(expected.map((x) => x + 0));
+      }),
+      { numRuns: 80 },
+    );
+    // A fresh engine guesses low: these 600 columns are cut, and every tile has to bring what it subtracts from.
+    const own = await createOrtGemm({ numThreads: 1 });
+    const shape = { m: 300, n: 600, k: 500 };
+    const [a, b] = [codes(shape.m * shape.k, 4), codes(shape.k * shape.n, 5)];
+    const c = new Float64Array(shape.m * shape.n).fill(3);
+    await own.subtract64!(c, Float64Array.from(a), Float64Array.from(b), shape);
+    const product = await own.f64(Float64Array.from(a), Float64Array.from(b), shape);
+    await own.dispose();
+    expect(c.every((x, i) => x === 3 - product[i])).toBe(true);
+  });
+
+  it('counts products of bytes exactly, where it offers them at all', async () => {
+    if (gemm.int8 === undefined) return console.warn('SKIPPED: products of bytes are not exact on this processor');
+    const product = gemm.int8.bind(gemm);
+    await fc.assert(
+      fc.asyncProperty(shapes, fc.nat(), async ({ m, n, k }, seed) => {
+        const a = codes(m * k, seed).map(Math.abs);
+        const b = codes(k * n, seed + 1);
+        expect(Float64Array.from(await product(a, b, { m, n, k }))).toEqual(naive(a, b, { m, n, k }));
+      }),
+      { numRuns: 80 },
+    );
+    const [m, n, k] = [70, 90, 3000];
+    for (const sign of [1, -1]) {
+      const got = await product(new Int8Array(m * k).fill(127), new Int8Array(k * n).fill(127 * sign), { m, n, k });
+      expect(got.every((x) => x === sign * 127 * 127 * k)).toBe(true);
+    }
+  });
+
   it('equals a naive kernel on real numbers within the rounding of the sum', async () => {
     await fc.assert(
       fc.asyncProperty(shapes, fc.nat(), async (shape, seed) => {
@@ -111,9 +157,9 @@ describe('createOrtGemm', () => {
   });
 
   it('cuts a big product into slices: the same integers, in every orientation, and a live event loop', async () => {
-    // One thread and a fresh rate: 2 * 700 * 900 * 800 operations are many times the first slice's budget.
+    // 2 * 700 * 900 * 2400 operations are several times a slice's budget.
     const own = await createOrtGemm({ numThreads: 1 });
-    const shape = { m: 700, n: 900, k: 800 };
+    const shape = { m: 700, n: 900, k: 2400 };
     const a = codes(shape.m * shape.k, 11);
     const b = codes(shape.k * shape.n, 12);
     const at = new Float32Array(a.length);
@@ -142,7 +188,7 @@ describe('createOrtGemm', () => {
         if (results[0][i * shape.n + j] !== sum) expect(results[0][i * shape.n + j]).toBe(sum);
       }
     }
-    // Four products of about a billion operations in slices of some 15 ms; a whole one would be a single turn.
+    // Four products of three billion operations each, in slices of 1.2 billion; a whole one would be a single turn.
     expect(turns).toBeGreaterThan(8);
   });
 

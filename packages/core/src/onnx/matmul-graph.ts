@@ -6,8 +6,12 @@ import { concatBytes, intField, messageField, textField } from './wire.ts';
 export const FLOAT = 1;
 export const FLOAT16 = 10;
 export const DOUBLE = 11;
+const UINT8 = 2;
+const INT8 = 3;
+const INT32 = 6;
 
-/** AttributeProto.type of an integer, and of a list of integers. */
+/** AttributeProto.type of a float, of an integer, and of a list of integers. */
+const ATTRIBUTE_FLOAT = 1;
 const ATTRIBUTE_INT = 2;
 const ATTRIBUTE_INTS = 7;
 
@@ -26,6 +30,8 @@ export interface MatmulGraphOptions {
   readonly n?: number;
   /** Inner dimension; any number where absent. */
   readonly k?: number;
+  /** `d = c - op(a) op(b)` with a third input `c`; `gemm` only. */
+  readonly subtract?: boolean;
   /** `gemm` (default) transposes inside the kernel, `matmul` through Transpose nodes before it. */
   readonly op?: 'gemm' | 'matmul';
 }
@@ -70,19 +76,48 @@ export function intsAttribute(name: string, values: readonly number[]): Uint8Arr
   return concatBytes([textField(1, name), ...values.map((value) => intField(8, value)), intField(20, ATTRIBUTE_INTS)]);
 }
 
+/** AttributeProto of -1 as a float. */
+function minusOne(name: string): Uint8Array {
+  // Field 2 with four bytes of little-endian IEEE 754.
+  return concatBytes([textField(1, name), Uint8Array.of(0x15, 0, 0, 0x80, 0xbf), intField(20, ATTRIBUTE_FLOAT)]);
+}
+
+/** The model of `c = a b` with unsigned bytes `a`, signed bytes `b` and 32-bit sums. The caller owns the bytes. */
+export function bytesMatmulGraph(): Uint8Array<ArrayBuffer> {
+  const graph = messageField(
+    7,
+    messageField(1, nodeProto('MatMulInteger', ['a', 'b'], ['c'])),
+    textField(2, 'bytes'),
+    messageField(11, valueInfo('a', UINT8, ['m', 'k'])),
+    messageField(11, valueInfo('b', INT8, ['k', 'n'])),
+    messageField(12, valueInfo('c', INT32, ['m', 'n'])),
+  );
+  return concatBytes([intField(1, IR_VERSION), textField(2, 'imprint'), graph, messageField(8, intField(2, OPSET))]);
+}
+
 /**
  * The model of `c = op(a) op(b)`, row-major, with inputs `a` and `b` and output `c`.
  * The caller owns the bytes. ONNX Runtime's web build has no f64 kernel for it.
  */
 export function matmulGraph(options: MatmulGraphOptions): Uint8Array<ArrayBuffer> {
-  const { type, transposeA = false, transposeB = false, m = 'm', n = 'n', k = 'k', op = 'gemm' } = options;
+  const {
+    type,
+    transposeA = false,
+    transposeB = false,
+    m = 'm',
+    n = 'n',
+    k = 'k',
+    op = 'gemm',
+    subtract = false,
+  } = options;
   const elementType = type === 'f64' ? DOUBLE : FLOAT;
   const nodes: Uint8Array[] = [];
   if (op === 'gemm') {
     const attributes: Uint8Array[] = [];
     if (transposeA) attributes.push(intAttribute('transA', 1));
     if (transposeB) attributes.push(intAttribute('transB', 1));
-    nodes.push(nodeProto('Gemm', ['a', 'b'], ['c'], attributes));
+    if (subtract) attributes.push(minusOne('alpha'));
+    nodes.push(nodeProto('Gemm', subtract ? ['a', 'b', 'c'] : ['a', 'b'], [subtract ? 'd' : 'c'], attributes));
   } else {
     const swap = [intsAttribute('perm', [1, 0])];
     if (transposeA) nodes.push(nodeProto('Transpose', ['a'], ['at'], swap));
@@ -95,7 +130,8 @@ export function matmulGraph(options: MatmulGraphOptions): Uint8Array<ArrayBuffer
     textField(2, 'matmul'),
     messageField(11, valueInfo('a', elementType, transposeA ? [k, m] : [m, k])),
     messageField(11, valueInfo('b', elementType, transposeB ? [n, k] : [k, n])),
-    messageField(12, valueInfo('c', elementType, [m, n])),
+    ...(subtract ? [messageField(11, valueInfo('c', elementType, [m, n]))] : []),
+    messageField(12, valueInfo(subtract ? 'd' : 'c', elementType, [m, n])),
   );
   return concatBytes([intField(1, IR_VERSION), textField(2, 'imprint'), graph, messageField(8, intField(2, OPSET))]);
 }

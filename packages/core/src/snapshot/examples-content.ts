@@ -1,6 +1,7 @@
 /** The content of a classifier that keeps its examples, as tensors and back. */
 
 import { ExampleMemory, type Example, type MemoryView } from '../memory/example-memory.ts';
+import { compareText } from '../memory/label.ts';
 import { utf8Decode, utf8Encode } from '../platform.ts';
 import { bytesOf, invalid, type Tensor } from './safetensors.ts';
 import { aligned, checkTexts, parse, take } from './take.ts';
@@ -12,7 +13,8 @@ export interface EncodedContent {
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
-export function encodeExamples(view: MemoryView): EncodedContent {
+export function encodeExamples(memory: MemoryView): EncodedContent {
+  const view = byLabel(memory);
   const { taps, dim, numClasses, numExamples } = view;
   const names = utf8Encode(JSON.stringify({ ids: view.ids, sources: view.sources.map((source) => source ?? null) }));
   const tensors = new Map<string, Tensor>([
@@ -22,6 +24,32 @@ export function encodeExamples(view: MemoryView): EncodedContent {
     ['examples_json', { type: 'U8', shape: [names.length], bytes: names }],
   ]);
   return { memory: 'examples', labels: view.labels, tensors };
+}
+
+/** The view with its classes ascending by label, as they stand in the file. */
+function byLabel(view: MemoryView): MemoryView {
+  const { labels, width, numExamples, numClasses } = view;
+  const order = Array.from(labels.keys()).sort((a, b) => compareText(labels[a], labels[b]));
+  if (order.every((k, at) => k === at)) return view;
+  const firstRows = new Int32Array(numClasses);
+  for (let k = 1; k < numClasses; k++) firstRows[k] = firstRows[k - 1] + view.counts[k - 1];
+  const codes = new Int8Array(view.codes.length);
+  const classIndices = new Int32Array(numExamples);
+  const sums = new Float64Array(view.sums.length);
+  const ids: string[] = [];
+  const sources: (string | undefined)[] = [];
+  for (const [at, k] of order.entries()) {
+    const [first, end] = [firstRows[k], firstRows[k] + view.counts[k]];
+    sums.set(view.sums.subarray(k * width, (k + 1) * width), at * width);
+    codes.set(view.codes.subarray(first * width, end * width), ids.length * width);
+    classIndices.fill(at, ids.length, ids.length + end - first);
+    for (let row = first; row < end; row++) {
+      ids.push(view.ids[row]);
+      sources.push(view.sources[row]);
+    }
+  }
+  const counts = Int32Array.from(order, (k) => view.counts[k]);
+  return { ...view, labels: order.map((k) => labels[k]), codes, classIndices, counts, sums, ids, sources };
 }
 
 /** @param labels in canonical order, none twice @throws SNAPSHOT_INVALID where the parts do not fit together */
@@ -51,7 +79,7 @@ export function decodeExamples(
     if (byClass[k].length === 0) throw invalid(`class ${JSON.stringify(label)} is empty`);
     if (memory.add(label, byClass[k]) !== byClass[k].length) throw invalid('an example is in it twice');
   }
-  const view = memory.view();
+  const view = byLabel(memory.view());
   if (view.ids.some((id, row) => id !== ids[row])) throw invalid('its examples are not in canonical order');
   if (view.sums.some((sum, i) => sum !== sums[i])) throw invalid('its class sums are not the sums of its codes');
   return memory;

@@ -3,14 +3,13 @@
  * Content only, in canonical order: equal content is equal bytes. What is solved from it is computed again.
  */
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
 import type { BackboneIdentity } from '../backbone.ts';
 import { ImprintError } from '../errors.ts';
 import { ClassStatistics } from '../memory/class-statistics.ts';
 import type { ExampleMemory } from '../memory/example-memory.ts';
 import { canonicalLabel, compareText } from '../memory/label.ts';
 import { utf8Encode } from '../platform.ts';
+import { Sha256, sha256Hex } from '../sha256.ts';
 import { decodeExamples, encodeExamples } from './examples-content.ts';
 import { checkIdentity } from './identity.ts';
 import { decodeTensors, encodeTensors, invalid, type Tensor, type TensorFile } from './safetensors.ts';
@@ -111,7 +110,7 @@ function canonicalIdentity({ name, sha256: digest, dim, taps, preprocessing }: B
 
 /** SHA-256 over metadata (without the digest itself) and every tensor's name, type, shape and bytes. */
 function contentDigest(metadata: ReadonlyMap<string, string>, tensors: ReadonlyMap<string, Tensor>): string {
-  const hash = sha256.create();
+  const hash = new Sha256();
   const byName = (a: [string, unknown], b: [string, unknown]) => (a[0] < b[0] ? -1 : 1);
   const texts = [...metadata].filter(([key]) => key !== 'content_sha256').sort(byName);
   hash.update(utf8Encode(JSON.stringify(texts)));
@@ -119,10 +118,10 @@ function contentDigest(metadata: ReadonlyMap<string, string>, tensors: ReadonlyM
     hash.update(utf8Encode(JSON.stringify([name, type, shape])));
     hash.update(bytes);
   }
-  return bytesToHex(hash.digest());
+  return hash.hex();
 }
 
 /** SHA-256 of a snapshot's bytes, 64 hex digits. */
 export function contentHash(snapshot: Uint8Array): string {
-  return bytesToHex(sha256(snapshot));
+  return sha256Hex(snapshot);
 }

@@ -2,15 +2,14 @@
 
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ImprintError } from '@imprint/core';
+import { FieldReader, ImprintError } from '@imprint/core';
 import { downloadFile } from './download-file.ts';
 import type { Progress } from './download-file.ts';
-import { withFileLock } from './file-lock.ts';
+import { withLongFileLock } from '../file-lock.ts';
 import { downloadFailed, HttpClient } from './http-client.ts';
 import type { HttpOptions } from './http-client.ts';
 import { hubFile } from './hub-manifest.ts';
 import type { HubManifest } from './hub-manifest.ts';
-import { FieldReader } from './manifest.ts';
 import { cacheFolder, modelFolder, readLock, removeLock, writeLock } from './model-cache.ts';
 import type { Environment, LockedFile } from './model-cache.ts';
 
@@ -198,7 +197,7 @@ export async function fetchModel(manifest: HubManifest, options: FetchOptions = 
       wasCached = false;
     };
     // One lock a backbone, not a file: its record of locked files has one writer at a time.
-    await withFileLock(`${folder}.lock`, isDone, work, signal);
+    await withLongFileLock(`${folder}.lock`, isDone, work, signal);
   } finally {
     await client.close();
   }
@@ -243,6 +242,6 @@ export async function removeModel(
     if (options.unlock) await removeLock(cache, name);
   };
   await mkdir(dirname(folder), { recursive: true });
-  await withFileLock(`${folder}.lock`, () => Promise.resolve(false), remove);
+  await withLongFileLock(`${folder}.lock`, () => Promise.resolve(false), remove);
   return freedBytes;
 }

@@ -2,8 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ImprintError } from '@imprint/core';
-import { EnvHttpProxyAgent, request } from 'undici';
-import type { Dispatcher } from 'undici';
+import type * as Undici from 'undici';
+import type { Dispatcher, EnvHttpProxyAgent } from 'undici';
 import type { Environment } from './model-cache.ts';
 
 const MAX_REDIRECTS = 5;
@@ -80,14 +80,16 @@ function checkStatus(response: HttpResponse): void {
 }
 
 export class HttpClient {
-  readonly #dispatcher: EnvHttpProxyAgent;
+  readonly #agentOptions: EnvHttpProxyAgent.Options;
+  /** undici takes 75 ms to load, and most programs download nothing. */
+  #opened: Promise<{ readonly request: typeof Undici.request; readonly agent: EnvHttpProxyAgent }> | undefined;
   readonly #backoffMs: number;
 
   constructor(options: HttpOptions = {}) {
     const { environment = process.env, stallMs = 30_000, backoffMs = FIRST_BACKOFF_MS } = options;
     this.#backoffMs = backoffMs;
     const variable = (name: string): string => environment[name.toLowerCase()] || environment[name] || '';
-    this.#dispatcher = new EnvHttpProxyAgent({
+    this.#agentOptions = {
       // Empty texts, not undefined: undici would read process.env behind the caller's back.
       httpProxy: variable('HTTP_PROXY'),
       httpsProxy: variable('HTTPS_PROXY') || variable('HTTP_PROXY'),
@@ -95,7 +97,12 @@ export class HttpClient {
       headersTimeout: stallMs,
       bodyTimeout: stallMs,
       connect: { timeout: Math.min(stallMs, 15_000) },
-    });
+    };
+  }
+
+  async #open(): Promise<{ readonly request: typeof Undici.request; readonly agent: EnvHttpProxyAgent }> {
+    const { request, EnvHttpProxyAgent } = await import('undici');
+    return { request, agent: new EnvHttpProxyAgent(this.#agentOptions) };
   }
 
   /**
@@ -144,9 +151,10 @@ export class HttpClient {
     headers: Record<string, string>,
     signal: AbortSignal | undefined,
   ): Promise<{ status: number; headers: Record<string, string>; body: HttpResponse['body'] }> {
+    const { request, agent } = await (this.#opened ??= this.#open());
     try {
       const response = await request(url, {
-        dispatcher: this.#dispatcher,
+        dispatcher: agent,
         // Compressed bytes would make lengths and ranges speak of something else than the file.
         headers: { 'accept-encoding': 'identity', 'user-agent': 'imprint', ...headers },
         ...(signal && { signal }),
@@ -229,7 +237,7 @@ export class HttpClient {
 
   /** Closes idle connections. */
   async close(): Promise<void> {
-    await this.#dispatcher.destroy();
+    await (await this.#opened)?.agent.destroy();
   }
 }
 

@@ -4,9 +4,8 @@ import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ImprintError } from '@imprint/core';
-import { FieldReader, parseInput } from './manifest.ts';
-import type { ManifestInput } from './manifest.ts';
+import { FieldReader, ImprintError, parseInput } from '@imprint/core';
+import type { ManifestInput } from '@imprint/core';
 
 /** One precision of a hub backbone. What is null is asked of the hub at the first fetch and locked then. */
 export interface HubFile {

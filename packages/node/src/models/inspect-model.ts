@@ -2,8 +2,7 @@
 
 import { basename } from 'node:path';
 import { findResidualStream, ImprintError, readModelGraph } from '@imprint/core';
-import type { OnnxValue, ResidualStream } from '@imprint/core';
-import type { Manifest } from './manifest.ts';
+import type { Manifest, OnnxValue, ResidualStream } from '@imprint/core';
 import { proposeManifest } from './propose-manifest.ts';
 import { readWithSha256 } from './read-file.ts';
 

@@ -4,8 +4,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { randomBytes } from 'node:crypto';
-import { ImprintError } from '@imprint/core';
-import { FieldReader } from './manifest.ts';
+import { FieldReader, ImprintError } from '@imprint/core';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

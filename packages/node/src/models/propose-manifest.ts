@@ -1,8 +1,7 @@
 /** Proposes a manifest for a model that came without one: taps by walking its residual stream, the rest from its graph. */
 
 import { findResidualStream, ImprintError, pictureInput } from '@imprint/core';
-import type { OnnxGraph, OnnxValue, Preprocessing } from '@imprint/core';
-import type { ManifestInput, ManifestOutput, TensorTap } from './manifest.ts';
+import type { ManifestInput, ManifestOutput, OnnxGraph, OnnxValue, Preprocessing, TensorTap } from '@imprint/core';
 
 /** What ImageNet models are fed where nobody says otherwise: torchvision's and timm's evaluation transform. */
 const IMAGENET_MEAN = [0.485, 0.456, 0.406] as const;

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { ImprintError } from '@imprint/core';
-import type { ManifestFile } from './manifest.ts';
+import type { ManifestFile } from '@imprint/core';
 
 /** Bytes that are read and hashed between two turns of the event loop. */
 const CHUNK_BYTES = 8 * 2 ** 20;

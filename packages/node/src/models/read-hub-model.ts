@@ -1,9 +1,9 @@
 /** Reads a hub backbone: fetched into the cache, checked against its locked digest, its taps found in its graph. */
 
 import { readModelGraph } from '@imprint/core';
+import type { Manifest } from '@imprint/core';
 import { fetchModel, hubUrl } from './fetch-model.ts';
 import type { HubManifest } from './hub-manifest.ts';
-import type { Manifest } from './manifest.ts';
 import { finishModel } from './model-content.ts';
 import type { ModelContent, ReadModelOptions } from './model-content.ts';
 import { modelFolder, cacheFolder } from './model-cache.ts';

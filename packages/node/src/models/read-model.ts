@@ -3,9 +3,8 @@
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { ImprintError, readModelGraph } from '@imprint/core';
-import { parseManifest } from './manifest.ts';
-import type { Manifest, ManifestFile } from './manifest.ts';
+import { ImprintError, parseManifest, readModelGraph } from '@imprint/core';
+import type { Manifest, ManifestFile } from '@imprint/core';
 import { finishModel } from './model-content.ts';
 import type { ModelContent, ReadModelOptions } from './model-content.ts';
 import { proposeManifest } from './propose-manifest.ts';

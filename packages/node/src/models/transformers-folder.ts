@@ -2,10 +2,8 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { ImprintError, readModelGraph } from '@imprint/core';
-import type { Preprocessing, Resample } from '@imprint/core';
-import { FieldReader } from './manifest.ts';
-import type { Manifest } from './manifest.ts';
+import { FieldReader, ImprintError, readModelGraph } from '@imprint/core';
+import type { Manifest, Preprocessing, Resample } from '@imprint/core';
 import { proposeManifest } from './propose-manifest.ts';
 import { readError, readWithSha256 } from './read-file.ts';
 import { finishModel } from './model-content.ts';

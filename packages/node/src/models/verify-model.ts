@@ -2,11 +2,10 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ImprintError } from '@imprint/core';
-import { CANARY_COSINE, openSession, smallestCosine } from '../backbone-session.ts';
+import { CANARY_COSINE, ImprintError, parseManifest, smallestCosine } from '@imprint/core';
+import { openSession } from '../backbone-session.ts';
 import { cachedPrecisions } from './fetch-model.ts';
 import { listHubManifests } from './hub-manifest.ts';
-import { parseManifest } from './manifest.ts';
 import type { ModelContent, ReadModelOptions } from './model-content.ts';
 import { readModel } from './read-model.ts';
 import { listPrecisions } from './transformers-folder.ts';

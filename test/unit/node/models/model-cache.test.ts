@@ -8,7 +8,7 @@ import { homedir, hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { withFileLock } from '../../../../packages/node/src/models/file-lock.ts';
+import { withLongFileLock } from '../../../../packages/node/src/file-lock.ts';
 import { retryAfterMs } from '../../../../packages/node/src/models/http-client.ts';
 import {
   cacheFolder,
@@ -73,7 +73,7 @@ describe('the record of locked files', () => {
   });
 });
 
-describe('withFileLock', () => {
+describe('withLongFileLock', () => {
   it('lets one work at a time and leaves no lock behind', async () => {
     const path = join(folder, 'lock');
     let inside = 0;
@@ -83,14 +83,14 @@ describe('withFileLock', () => {
       await sleep(20);
       inside--;
     };
-    await Promise.all([1, 2, 3].map(() => withFileLock(path, never, work)));
+    await Promise.all([1, 2, 3].map(() => withLongFileLock(path, never, work)));
     expect(most).toBe(1);
     expect(existsSync(path)).toBe(false);
   });
 
   it('is released when the work fails, and passes the error on', async () => {
     const path = join(folder, 'lock');
-    await expect(withFileLock(path, never, () => Promise.reject(new Error('no luck')))).rejects.toThrow('no luck');
+    await expect(withLongFileLock(path, never, () => Promise.reject(new Error('no luck')))).rejects.toThrow('no luck');
     expect(existsSync(path)).toBe(false);
   });
 
@@ -98,7 +98,7 @@ describe('withFileLock', () => {
     const path = join(folder, 'lock');
     await writeFile(path, JSON.stringify({ pid: process.pid, host: hostname(), token: 'x' }));
     let isDone = false;
-    const waiting = withFileLock(
+    const waiting = withLongFileLock(
       path,
       () => Promise.resolve(isDone),
       () => Promise.resolve('worked'),
@@ -114,12 +114,12 @@ describe('withFileLock', () => {
     const child = spawn(process.execPath, ['-e', '']);
     await once(child, 'exit');
     await writeFile(path, JSON.stringify({ pid: child.pid, host: hostname(), token: 'x' }));
-    expect(await withFileLock(path, never, () => Promise.resolve('worked'))).toBe('worked');
+    expect(await withLongFileLock(path, never, () => Promise.resolve('worked'))).toBe('worked');
 
     await writeFile(path, JSON.stringify({ pid: process.pid, host: 'another-machine', token: 'x' }));
     const old = new Date(Date.now() - 60_000);
     await utimes(path, old, old);
-    expect(await withFileLock(path, never, () => Promise.resolve('worked'))).toBe('worked');
+    expect(await withLongFileLock(path, never, () => Promise.resolve('worked'))).toBe('worked');
     expect(await readdir(folder)).toEqual([]);
   });
 
@@ -127,14 +127,16 @@ describe('withFileLock', () => {
     const path = join(folder, 'lock');
     await writeFile(path, JSON.stringify({ pid: 1, host: 'another-machine', token: 'x' }));
     const signal = AbortSignal.timeout(300);
-    await expect(withFileLock(path, never, () => Promise.resolve('worked'), signal)).rejects.toMatchObject({
+    await expect(withLongFileLock(path, never, () => Promise.resolve('worked'), signal)).rejects.toMatchObject({
       name: 'TimeoutError',
     });
     expect(existsSync(path)).toBe(true);
   });
 
   it('says where it cannot be created', async () => {
-    await expect(withFileLock(join(folder, 'no/folder/lock'), never, () => Promise.resolve(1))).rejects.toMatchObject({
+    await expect(
+      withLongFileLock(join(folder, 'no/folder/lock'), never, () => Promise.resolve(1)),
+    ).rejects.toMatchObject({
       code: 'FILE_UNWRITABLE',
     });
   });

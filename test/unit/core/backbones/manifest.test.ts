@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { listHubManifests, parseHubManifest } from '../../../../packages/node/src/models/hub-manifest.ts';
-import { parseManifest } from '../../../../packages/node/src/models/manifest.ts';
+import { parseManifest } from '../../../../packages/core/src/backbones/manifest.ts';
 
 const stacked = {
   name: 'example',

@@ -1,7 +1,7 @@
 /** A backbone's manifest: what file the model is, what picture it wants, and which of its tensors become taps. */
 
-import { describe, ImprintError } from '@imprint/core';
-import type { Preprocessing, Resample } from '@imprint/core';
+import type { Preprocessing, Resample } from '../backbone.ts';
+import { describe, ImprintError } from '../errors.ts';
 
 /** How a tap's vector comes from its tensor: the class token, the mean of the patch tokens, or the tensor as it is. */
 export type Pooling = 'cls' | 'mean' | 'none';
