@@ -13,6 +13,16 @@ export interface GemmShape {
   readonly transposeB?: boolean;
 }
 
+/** What came of a panel of a Cholesky factorisation. */
+export interface CholeskyPanel {
+  /** The pivot, from 0 in this panel, that was not above its least value; -1 where all were. */
+  readonly failed: number;
+  /** Its value. */
+  readonly pivot: number;
+  /** The inverse of the diagonal block, width x width; the caller owns it. */
+  readonly inverse: Float64Array;
+}
+
 /**
  * Row-major products `op(A) op(B)`, m x n. The caller owns what is returned; the inputs are not changed.
  * Products of integers are exact where every partial sum stays within 2^24 (f32) or 2^53 (f64).
@@ -22,4 +32,29 @@ export interface Gemm {
   readonly name: string;
   f32(a: Float32Array, b: Float32Array, shape: GemmShape): Promise<Float32Array>;
   f64(a: Float64Array, b: Float64Array, shape: GemmShape): Promise<Float64Array>;
+  /**
+   * `C -= op(A) op(B)` in place, for engines that can without an array for the product; `c` is m x n and shares no memory with
+   * the others.
+   */
+  subtract64?(c: Float64Array, a: Float64Array, b: Float64Array, shape: GemmShape): Promise<void>;
+  /** The same in f32. */
+  subtract32?(c: Float32Array, a: Float32Array, b: Float32Array, shape: GemmShape): Promise<void>;
+  /**
+   * `A B` of bytes, exact, for engines on which it was proven so. A has values from 0 to 127, B from -127 to 127; a shape
+   * transposes neither. Sums must stay within 2^31: k at most 133,143.
+   */
+  int8?(a: Int8Array, b: Int8Array, shape: GemmShape): Promise<Int32Array>;
+  /**
+   * A step of a left-looking Cholesky factorisation in place, for engines that keep a panel close meanwhile: subtracts from
+   * `panel` (rows x width, its diagonal block on top) the products of each panel `before` it (the same rows, row-major) with
+   * that one's first `width` rows, factors the diagonal block, and solves the rest against it.
+   * @param least a pivot must be above these, one for each column
+   * @returns undefined, with nothing done, for shapes that it is not made for
+   */
+  choleskyPanel64?(
+    panel: Float64Array,
+    width: number,
+    before: readonly Float64Array[],
+    least: Float64Array,
+  ): Promise<CholeskyPanel | undefined>;
 }

@@ -1,88 +1,281 @@
 /** Blocked Cholesky factorisation `A = L L^T` on typed arrays: solves, and the diagonal of the inverse. */
 
 import { ImprintError } from '../errors.ts';
+import type { GemmShape } from '../gemm.ts';
 import type { FitContext } from '../head.ts';
+import { wasmGemm } from './wasm-gemm.ts';
 
-/** Columns of a panel. Panels are stored one by one, so that a range of their rows is a contiguous subarray. */
-const BLOCK = 128;
+/** Columns of a panel that plain loops factor. */
+const SMALL_BLOCK = 128;
 
 /**
- * The factor of a symmetric positive definite matrix. Panel k holds columns `[128 k, 128 (k + 1))` of L from its diagonal
+ * Columns of a panel of a matrix of this order: products need a large inner dimension, and what they compute twice, above
+ * the diagonal, grows with it. Panels are stored one by one, so that a range of their rows is a contiguous subarray.
+ */
+export function panelColumns(order: number): number {
+  return order < 3072 ? SMALL_BLOCK : order < 8192 ? 256 : 512;
+}
+
+type Floats = Float64Array | Float32Array;
+
+/** A symmetric matrix by panels: panel k holds columns `[block k, block (k + 1))` of the lower triangle from row `block k` down. */
+export interface SymmetricPanels {
+  readonly order: number;
+  /** Columns of a panel, those of the factor too. `panelColumns(order)` is a good choice. */
+  readonly block: number;
+  /** Row-major, (order - block k) x block; what lies above the diagonal is not read. */
+  readonly panels: readonly Float64Array[];
+}
+
+/**
+ * The factor of a symmetric positive definite matrix. Panel k holds columns `[block k, block (k + 1))` of L from its diagonal
  * block down, row-major; `inverses[k]` is the inverse of that diagonal block.
  */
-export interface CholeskyFactor {
+export interface CholeskyFactor<F extends Floats = Float64Array> {
   readonly order: number;
-  readonly panels: readonly Float64Array[];
-  readonly inverses: readonly Float64Array[];
+  readonly block: number;
+  readonly panels: readonly F[];
+  readonly inverses: readonly F[];
 }
 
 /**
  * Factors `matrix` (order x order, row-major; only the lower triangle is read and nothing is written), left-looking:
  * each panel takes the products of those before it, then is solved against its own diagonal block. `ridge` is added to the
- * diagonal. Costs order^3 / 3 multiplications, nearly all in the Gemm.
+ * diagonal. Costs order^3 / 3 operations, nearly all in the Gemm.
  * @throws NOT_POSITIVE_DEFINITE naming the pivot
  */
 export async function choleskyFactor(
-  matrix: Float64Array,
+  matrix: Float64Array | SymmetricPanels,
   order: number,
   context: FitContext,
   ridge = 0,
 ): Promise<CholeskyFactor> {
-  const panels: Float64Array[] = [];
-  const inverses: Float64Array[] = [];
-  for (let start = 0; start < order; start += BLOCK) {
+  return factorPanels(matrix, order, blockOf(matrix, order), context, ridge, (length) => new Float64Array(length));
+}
+
+/**
+ * The same in f32, in half the time and memory, as the start of a solution that is refined in f64 (refine.ts).
+ * @throws NOT_POSITIVE_DEFINITE also where the matrix is positive definite only beyond the precision of f32
+ */
+export async function choleskyFactor32(
+  matrix: Float64Array | SymmetricPanels,
+  order: number,
+  context: FitContext,
+  ridge = 0,
+): Promise<CholeskyFactor<Float32Array>> {
+  return factorPanels(matrix, order, blockOf(matrix, order), context, ridge, (length) => new Float32Array(length));
+}
+
+function blockOf(matrix: Float64Array | SymmetricPanels, order: number): number {
+  return matrix instanceof Float64Array ? panelColumns(order) : matrix.block;
+}
+
+async function factorPanels<F extends Floats>(
+  matrix: Float64Array | SymmetricPanels,
+  order: number,
+  block: number,
+  context: FitContext,
+  ridge: number,
+  allocate: (length: number) => F,
+  whole: Pivots = { start: 0, order, diagonal: undefined },
+): Promise<CholeskyFactor<F>> {
+  const panels: F[] = [];
+  const inverses: F[] = [];
+  for (let start = 0; start < order; start += block) {
     context.signal?.throwIfAborted();
-    const width = Math.min(BLOCK, order - start);
+    const width = Math.min(block, order - start);
     const height = order - start;
-    const panel = new Float64Array(height * width);
-    for (let i = 0; i < height; i++) {
-      const row = (start + i) * order + start;
-      const last = Math.min(i + 1, width);
-      for (let j = 0; j < last; j++) panel[i * width + j] = matrix[row + j];
-      if (i < width) panel[i * width + i] += ridge;
-    }
-    for (let k = 0; k < panels.length; k++) {
-      const offset = (start - k * BLOCK) * BLOCK;
-      const below = panels[k].subarray(offset);
-      const diagonal = panels[k].subarray(offset, offset + width * BLOCK);
-      const shape = { m: height, n: width, k: BLOCK, transposeB: true };
-      const update = await context.gemm.f64(below, diagonal, shape);
-      for (let i = 0; i < update.length; i++) panel[i] -= update[i];
-    }
-    factorDiagonal(panel, width, start, order, (i) => matrix[i * order + i] + ridge);
-    const inverse = invertLower(panel, width);
-    if (height > width) {
-      const below = panel.subarray(width * width);
-      const shape = { m: height - width, n: width, k: width, transposeB: true };
-      below.set(await context.gemm.f64(below, inverse, shape));
-    }
+    const panel = allocate(height * width);
+    copyPanel(matrix, order, start, width, panel);
+    const diagonal = whole.diagonal?.subarray(start) ?? diagonalOf(panel, width, ridge);
+    if (whole.diagonal === undefined) for (let i = 0; i < width; i++) panel[i * width + i] += ridge;
+    const pivots = { start: whole.start + start, order: whole.order, diagonal };
+    const inverse =
+      (await panelAtOnce(panel, width, panels, block, pivots, context)) ??
+      (await panelInSteps(panel, width, panels, block, pivots, context, allocate));
     panels.push(panel);
     inverses.push(inverse);
     await context.yieldToHost?.();
   }
-  return { order, panels, inverses };
+  return { order, block, panels, inverses };
 }
 
-/** Factors the leading `width` x `width` block of `panel` in place and clears what lies above its diagonal. */
-function factorDiagonal(
-  panel: Float64Array,
+/** A panel less the products of those before it, its diagonal block factored, the rest solved; returns the block's inverse. */
+async function panelInSteps<F extends Floats>(
+  panel: F,
   width: number,
-  start: number,
+  before: readonly F[],
+  block: number,
+  pivots: Pivots,
+  context: FitContext,
+  allocate: (length: number) => F,
+): Promise<F> {
+  const height = panel.length / width;
+  for (const [k, other] of before.entries()) {
+    const offset = (before.length - k) * block * block;
+    const below = other.subarray(offset) as F;
+    const across = other.subarray(offset, offset + width * block) as F;
+    await subtractProduct(panel, below, across, { m: height, n: width, k: block, transposeB: true }, context);
+  }
+  const inverse = await factorDiagonal(panel, width, pivots, context, allocate);
+  if (height > width) {
+    const below = panel.subarray(width * width) as F;
+    const shape = { m: height - width, n: width, k: width, transposeB: true };
+    await replaceByProduct(below, below, inverse, shape, context);
+  }
+  return inverse;
+}
+
+/** `panelInSteps` in one step of an engine that has it; undefined elsewhere, with nothing done. */
+async function panelAtOnce<F extends Floats>(
+  panel: F,
+  width: number,
+  before: readonly F[],
+  block: number,
+  pivots: Pivots,
+  { gemm }: FitContext,
+): Promise<F | undefined> {
+  if (gemm.choleskyPanel64 === undefined || !(panel instanceof Float64Array)) return undefined;
+  const rows = before.map((other, k) => other.subarray((before.length - k) * block * block) as Float64Array);
+  const least = leastPivots(pivots, width, pivots.order * Number.EPSILON);
+  const done = await gemm.choleskyPanel64(panel, width, rows, least);
+  if (done === undefined) return undefined;
+  if (done.failed >= 0) throw notPositiveDefinite(pivots, done.failed, done.pivot);
+  return done.inverse as F;
+}
+
+function leastPivots({ diagonal }: Pivots, width: number, rounding: number): Float64Array {
+  return Float64Array.from({ length: width }, (_, j) => Math.abs((diagonal as Float64Array)[j]) * rounding);
+}
+
+function notPositiveDefinite({ start, order }: Pivots, index: number, pivot: number): ImprintError {
+  return new ImprintError(
+    'NOT_POSITIVE_DEFINITE',
+    `Expected a positive definite matrix of order ${order}, got pivot ${start + index} = ${pivot}. Use more shrinkage, or a larger lambda.`,
+  );
+}
+
+function copyPanel(
+  matrix: Float64Array | SymmetricPanels,
   order: number,
-  diagonal: (index: number) => number,
+  start: number,
+  width: number,
+  panel: Floats,
 ): void {
+  if (!(matrix instanceof Float64Array)) {
+    panel.set(matrix.panels[start / matrix.block]);
+    return;
+  }
+  for (let i = 0; i < order - start; i++) {
+    const row = (start + i) * order + start;
+    panel.set(matrix.subarray(row, row + Math.min(i + 1, width)), i * width);
+  }
+}
+
+function diagonalOf(panel: Floats, width: number, ridge: number): Float64Array {
+  return Float64Array.from({ length: width }, (_, i) => panel[i * width + i] + ridge);
+}
+
+/** Product of the same kind of floats. */
+async function product<F extends Floats>(a: F, b: F, shape: GemmShape, { gemm }: FitContext): Promise<F> {
+  if (a instanceof Float64Array) return gemm.f64(a, b as Float64Array, shape) as Promise<F>;
+  return gemm.f32(a as Float32Array, b as Float32Array, shape) as Promise<F>;
+}
+
+/** Rows of a product at a time that replaces its own left side: bounds the memory beside it. */
+const REPLACED_ROWS = 1024;
+
+/** `c = a op(b)` where c may be a. */
+async function replaceByProduct<F extends Floats>(
+  c: F,
+  a: F,
+  b: F,
+  shape: GemmShape,
+  context: FitContext,
+): Promise<void> {
+  const { m, n, k } = shape;
+  for (let first = 0; first < m; first += REPLACED_ROWS) {
+    const rows = Math.min(REPLACED_ROWS, m - first);
+    const left = a.subarray(first * k, (first + rows) * k) as F;
+    c.set(await product(left, b, { ...shape, m: rows }, context), first * n);
+  }
+}
+
+/** `c -= op(a) op(b)`, in place where the engine can. */
+async function subtractProduct<F extends Floats>(
+  c: F,
+  a: F,
+  b: F,
+  shape: GemmShape,
+  context: FitContext,
+): Promise<void> {
+  const { gemm } = context;
+  if (c instanceof Float64Array) {
+    if (gemm.subtract64) return gemm.subtract64(c, a as Float64Array, b as Float64Array, shape);
+  } else if (gemm.subtract32) {
+    return gemm.subtract32(c as Float32Array, a as Float32Array, b as Float32Array, shape);
+  }
+  const update = await product(a, b, shape, context);
+  for (let i = 0; i < update.length; i++) c[i] -= update[i];
+}
+
+/** Where in the whole matrix a diagonal block stands, for errors, and what its diagonal was before anything was subtracted. */
+interface Pivots {
+  readonly start: number;
+  readonly order: number;
+  readonly diagonal: Float64Array | undefined;
+}
+
+/**
+ * Factors the leading `width` x `width` block of `panel` in place, clears what lies above its diagonal and returns the inverse.
+ */
+async function factorDiagonal<F extends Floats>(
+  panel: F,
+  width: number,
+  pivots: Pivots,
+  context: FitContext,
+  allocate: (length: number) => F,
+): Promise<F> {
+  if (width <= SMALL_BLOCK) {
+    factorSmall(panel, width, pivots);
+    return invertLower(panel, width, allocate);
+  }
+  // Products this small finish before an engine has woken its threads.
+  const own = { ...context, gemm: wasmGemm };
+  const inner = await factorPanels(
+    Float64Array.from(panel.subarray(0, width * width)),
+    width,
+    SMALL_BLOCK,
+    own,
+    0,
+    allocate,
+    pivots,
+  );
+  panel.fill(0, 0, width * width);
+  const identity = allocate(width * width);
+  for (let i = 0; i < width; i++) identity[i * width + i] = 1;
+  for (const [k, strip] of inner.panels.entries()) {
+    const start = k * SMALL_BLOCK;
+    const columns = Math.min(SMALL_BLOCK, width - start);
+    for (let i = start; i < width; i++) {
+      panel.set(strip.subarray((i - start) * columns, (i - start + 1) * columns), i * width + start);
+    }
+  }
+  await forward(inner, 0, identity, width, own);
+  return identity;
+}
+
+/** `factorDiagonal` by plain loops. */
+function factorSmall(panel: Floats, width: number, pivots: Pivots): void {
+  // A pivot that cancellation has eaten to a few units of rounding says as little as a negative one. f32 is refined and
+  // checked later: there only what rounding is likely to leave counts as nothing.
+  const rounding = panel instanceof Float64Array ? pivots.order * Number.EPSILON : Math.sqrt(pivots.order) * 2 ** -23;
+  const least = leastPivots(pivots, width, rounding);
   for (let j = 0; j < width; j++) {
     const rowJ = j * width;
     let pivot = panel[rowJ + j];
-    // A pivot that cancellation has eaten to a few units of rounding says as little as a negative one.
-    const least = Math.abs(diagonal(start + j)) * order * Number.EPSILON;
     for (let p = 0; p < j; p++) pivot -= panel[rowJ + p] * panel[rowJ + p];
-    if (!(pivot > least && pivot < Infinity)) {
-      throw new ImprintError(
-        'NOT_POSITIVE_DEFINITE',
-        `Expected a positive definite matrix of order ${order}, got pivot ${start + j} = ${pivot}. Use more shrinkage, or a larger lambda.`,
-      );
-    }
+    if (!(pivot > least[j] && pivot < Infinity)) throw notPositiveDefinite(pivots, j, pivot);
     const root = Math.sqrt(pivot);
     panel[rowJ + j] = root;
     for (let i = j + 1; i < width; i++) {
@@ -96,8 +289,8 @@ function factorDiagonal(
 }
 
 /** The inverse of the lower triangle in the leading `width` x `width` block, `width` x `width`. */
-function invertLower(lower: Float64Array, width: number): Float64Array {
-  const inverse = new Float64Array(width * width);
+function invertLower<F extends Floats>(lower: F, width: number, allocate: (length: number) => F): F {
+  const inverse = allocate(width * width);
   for (let i = 0; i < width; i++) {
     const row = i * width;
     for (let p = 0; p < i; p++) {
@@ -114,78 +307,79 @@ function invertLower(lower: Float64Array, width: number): Float64Array {
 
 /**
  * Solves `L Z = B` for many right-hand sides.
- * @param right Float64Array, order x count, row-major; not changed
- * @returns Float64Array, order x count; the caller owns it
+ * @param right order x count, row-major, floats as in the factor; not changed
+ * @returns order x count; the caller owns it
  */
-export async function solveLower(
-  factor: CholeskyFactor,
-  right: Float64Array,
+export async function solveLower<F extends Floats>(
+  factor: CholeskyFactor<F>,
+  right: F,
   count: number,
   context: FitContext,
-): Promise<Float64Array> {
-  const solved = right.slice();
+): Promise<F> {
+  const solved = right.slice() as F;
   await forward(factor, 0, solved, count, context);
   return solved;
 }
 
 /** Forward substitution from block `first` on; `solved` starts at that block's row. */
-async function forward(
-  factor: CholeskyFactor,
+async function forward<F extends Floats>(
+  { order, block, panels, inverses }: CholeskyFactor<F>,
   first: number,
-  solved: Float64Array,
+  solved: F,
   count: number,
   context: FitContext,
 ): Promise<void> {
-  const { order, panels, inverses } = factor;
   for (let k = first; k < panels.length; k++) {
-    const width = Math.min(BLOCK, order - k * BLOCK);
-    const row = (k - first) * BLOCK;
-    const block = solved.subarray(row * count, (row + width) * count);
-    block.set(await context.gemm.f64(inverses[k], block, { m: width, n: count, k: width }));
-    const height = order - k * BLOCK - width;
+    context.signal?.throwIfAborted();
+    const width = Math.min(block, order - k * block);
+    const row = (k - first) * block;
+    const own = solved.subarray(row * count, (row + width) * count) as F;
+    own.set(await product(inverses[k], own, { m: width, n: count, k: width }, context));
+    const height = order - k * block - width;
     if (height === 0) continue;
-    const below = panels[k].subarray(width * width);
-    const update = await context.gemm.f64(below, block, { m: height, n: count, k: width });
-    const rest = solved.subarray((row + width) * count);
-    for (let i = 0; i < update.length; i++) rest[i] -= update[i];
+    const below = panels[k].subarray(width * width) as F;
+    const rest = solved.subarray((row + width) * count) as F;
+    await subtractProduct(rest, below, own, { m: height, n: count, k: width }, context);
   }
   await context.yieldToHost?.();
 }
 
+/** Rows of a panel that one product of `solveUpper` sums over: engines cut products by rows and columns only. */
+const SUMMED_ROWS = 4096;
+
 /** Solves `L^T X = Z`; shapes as in `solveLower`. */
-export async function solveUpper(
-  factor: CholeskyFactor,
-  right: Float64Array,
+export async function solveUpper<F extends Floats>(
+  factor: CholeskyFactor<F>,
+  right: F,
   count: number,
   context: FitContext,
-): Promise<Float64Array> {
-  const { order, panels, inverses } = factor;
-  const solved = right.slice();
+): Promise<F> {
+  const { order, block, panels, inverses } = factor;
+  const solved = right.slice() as F;
   for (let k = panels.length - 1; k >= 0; k--) {
-    const start = k * BLOCK;
-    const width = Math.min(BLOCK, order - start);
-    const block = solved.subarray(start * count, (start + width) * count);
-    const height = order - start - width;
-    if (height > 0) {
-      const below = panels[k].subarray(width * width);
-      const rest = solved.subarray((start + width) * count);
-      const shape = { m: width, n: count, k: height, transposeA: true };
-      const update = await context.gemm.f64(below, rest, shape);
-      for (let i = 0; i < update.length; i++) block[i] -= update[i];
+    context.signal?.throwIfAborted();
+    const start = k * block;
+    const width = Math.min(block, order - start);
+    const own = solved.subarray(start * count, (start + width) * count) as F;
+    for (let row = width; row < order - start; row += SUMMED_ROWS) {
+      const rows = Math.min(SUMMED_ROWS, order - start - row);
+      const below = panels[k].subarray(row * width, (row + rows) * width) as F;
+      const rest = solved.subarray((start + row) * count, (start + row + rows) * count) as F;
+      await subtractProduct(own, below, rest, { m: width, n: count, k: rows, transposeA: true }, context);
     }
-    block.set(await context.gemm.f64(inverses[k], block, { m: width, n: count, k: width, transposeA: true }));
+    own.set(await product(inverses[k], own, { m: width, n: count, k: width, transposeA: true }, context));
   }
   await context.yieldToHost?.();
   return solved;
 }
 
 /** Solves `A X = B` from the factor of A; shapes as in `solveLower`. */
-export async function solveSymmetric(
-  factor: CholeskyFactor,
-  right: Float64Array,
+export async function solveSymmetric<F extends Floats>(
+  factor: CholeskyFactor<F>,
+  right: F,
   count: number,
   context: FitContext,
-): Promise<Float64Array> {
+): Promise<F> {
   return solveUpper(factor, await solveLower(factor, right, count, context), count, context);
 }
 
@@ -195,12 +389,12 @@ export async function solveSymmetric(
  * @returns Float64Array, order; the caller owns it
  */
 export async function inverseDiagonal(factor: CholeskyFactor, context: FitContext): Promise<Float64Array> {
-  const { order, panels } = factor;
+  const { order, block, panels } = factor;
   const diagonal = new Float64Array(order);
   for (let k = 0; k < panels.length; k++) {
     context.signal?.throwIfAborted();
-    const start = k * BLOCK;
-    const width = Math.min(BLOCK, order - start);
+    const start = k * block;
+    const width = Math.min(block, order - start);
     const columns = new Float64Array((order - start) * width);
     for (let j = 0; j < width; j++) columns[j * width + j] = 1;
     await forward(factor, k, columns, width, context);

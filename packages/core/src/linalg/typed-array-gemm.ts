@@ -4,10 +4,15 @@ import type { Gemm, GemmShape } from '../gemm.ts';
 
 type Floats = Float32Array | Float64Array;
 
+/** What core's own engines have of the contract. */
+export type PortableGemm = Gemm & Required<Pick<Gemm, 'subtract64' | 'subtract32'>>;
+
 /** Inner dimension of a tile: four packed rows of 256 doubles are 8 KB and stay in the first-level cache. */
-const INNER = 256;
+export const INNER = 256;
 /** Rows of the left side that pass over one packed right side before the next is taken. */
 const OUTER = 64;
+/** Multiplications between two turns of the host: some 15 ms on a desktop. */
+const TURN_MULTIPLICATIONS = 2 ** 24;
 
 /** `matrix` (rows x columns, row-major) as doubles; its transpose where `transpose` is set. */
 function pack(matrix: Floats, rows: number, columns: number, transpose: boolean): Float64Array {
@@ -78,22 +83,54 @@ function multiplyInto(a: Float64Array, b: Float64Array, m: number, n: number, k:
   }
 }
 
-function product(a: Floats, b: Floats, shape: GemmShape): Float64Array {
+/** Rows of the product in slices, so that a host may turn between two of them; slicing does not change a bit. */
+async function product(
+  a: Floats,
+  b: Floats,
+  shape: GemmShape,
+  yieldToHost: (() => Promise<void>) | undefined,
+): Promise<Float64Array> {
   const { m, n, k, transposeA = false, transposeB = false } = shape;
   const left = pack(a, transposeA ? k : m, transposeA ? m : k, transposeA);
   const right = pack(b, transposeB ? n : k, transposeB ? k : n, !transposeB);
   const out = new Float64Array(m * n);
-  multiplyInto(left, right, m, n, k, out);
+  const slice = yieldToHost ? Math.max(2, Math.floor(TURN_MULTIPLICATIONS / Math.max(1, n * k)) & ~1) : m;
+  for (let i = 0; i < m; i += slice) {
+    const rows = Math.min(slice, m - i);
+    multiplyInto(left.subarray(i * k, (i + rows) * k), right, rows, n, k, out.subarray(i * n, (i + rows) * n));
+    if (i + rows < m) await yieldToHost?.();
+  }
   return out;
 }
 
-/** `Gemm` without a runtime: sums in f64, so f32 products of integers are exact well beyond the contract's 2^24. */
-export const typedArrayGemm: Gemm = {
-  name: 'typescript',
-  async f32(a: Float32Array, b: Float32Array, shape: GemmShape): Promise<Float32Array> {
-    return Float32Array.from(product(a, b, shape));
-  },
-  async f64(a: Float64Array, b: Float64Array, shape: GemmShape): Promise<Float64Array> {
-    return product(a, b, shape);
-  },
-};
+async function subtractProduct(
+  c: Floats,
+  a: Floats,
+  b: Floats,
+  shape: GemmShape,
+  yieldToHost: (() => Promise<void>) | undefined,
+): Promise<void> {
+  const update = await product(a, b, shape, yieldToHost);
+  for (let i = 0; i < update.length; i++) c[i] -= update[i];
+}
+
+/**
+ * `Gemm` without a runtime: sums in f64, so f32 products of integers are exact well beyond the contract's 2^24.
+ * @param yieldToHost called between slices of long products, to let an event loop turn
+ */
+export function createTypedArrayGemm(yieldToHost?: () => Promise<void>): PortableGemm {
+  return {
+    name: 'typescript',
+    async f32(a: Float32Array, b: Float32Array, shape: GemmShape): Promise<Float32Array> {
+      return Float32Array.from(await product(a, b, shape, yieldToHost));
+    },
+    async f64(a: Float64Array, b: Float64Array, shape: GemmShape): Promise<Float64Array> {
+      return product(a, b, shape, yieldToHost);
+    },
+    subtract64: (c, a, b, shape) => subtractProduct(c, a, b, shape, yieldToHost),
+    subtract32: (c, a, b, shape) => subtractProduct(c, a, b, shape, yieldToHost),
+  };
+}
+
+/** `createTypedArrayGemm()` without turns for a host. */
+export const typedArrayGemm: PortableGemm = createTypedArrayGemm();

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   choleskyFactor,
+  choleskyFactor32,
   inverseDiagonal,
   solveLower,
   solveSymmetric,
@@ -89,6 +90,45 @@ describe('Cholesky factorisation', () => {
     const x = await solveSymmetric(factor, right, 1, context);
     const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, v, i) => sum + v * b[i], 0);
     expect(dot(z, z)).toBeCloseTo(dot(right, x), 9);
+  });
+
+  it('factors panels wider than plain loops take, in f64 and f32: residual at rounding, any pivot named', async () => {
+    const order = 700;
+    // Dominated by its diagonal: its condition number is below 3.
+    const a = new Float64Array(order * order);
+    const values = noise(order * order, 11);
+    for (let i = 0; i < order; i++) {
+      for (let j = 0; j <= i; j++) a[i * order + j] = i === j ? order : values[i * order + j];
+    }
+    const { wasmGemm } = await import('../../../../packages/core/src/linalg/wasm-gemm.ts');
+    const wide = { gemm: wasmGemm };
+    const x = noise(order, 3);
+    const right = new Float64Array(order);
+    for (let i = 0; i < order; i++) {
+      for (let j = 0; j <= i; j++) {
+        right[i] += a[i * order + j] * x[j];
+        if (j < i) right[j] += a[i * order + j] * x[i];
+      }
+    }
+    const block = 300;
+    const panels = Array.from({ length: Math.ceil(order / block) }, (_, k) => {
+      const width = Math.min(block, order - k * block);
+      const panel = new Float64Array((order - k * block) * width);
+      for (let i = k * block; i < order; i++) {
+        for (let j = 0; j < width; j++) panel[(i - k * block) * width + j] = a[i * order + k * block + j];
+      }
+      return panel;
+    });
+    const factor = await choleskyFactor({ order, block, panels }, order, wide);
+    expect(factor.block).toBe(block);
+    expect(largestDifference(await solveSymmetric(factor, right, 1, wide), x)).toBeLessThan(1e-12);
+    const single = await choleskyFactor32({ order, block, panels }, order, wide);
+    const solved = await solveSymmetric(single, Float32Array.from(right), 1, wide);
+    expect(largestDifference(solved, x)).toBeLessThan(1e-5);
+    // In the second diagonal block, beyond its first small block.
+    const inside = 200;
+    panels[1][inside * block + inside] = -1;
+    await expect(choleskyFactor({ order, block, panels }, order, wide)).rejects.toThrow(`pivot ${block + inside} = -`);
   });
 
   it('names the pivot of a matrix that is not positive definite, in any block', async () => {

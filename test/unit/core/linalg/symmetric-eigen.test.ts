@@ -45,7 +45,9 @@ describe('symmetric eigendecomposition', () => {
 
   it('finds the eigenvalues that ml-matrix finds, ascending', () => {
     fc.assert(
-      fc.property(matrices, ({ order, a }) => {
+      fc.property(matrices, ({ order, a: any }) => {
+        // ml-matrix throws a TypeError where entries of 1e-307 stand beside others of 1.
+        const a = any.map((entry) => (Math.abs(entry) < 1e-150 ? 0 : entry));
         const { values } = symmetricEigen(a, order);
         const naive = new EigenvalueDecomposition(Matrix.from1DArray(order, order, Array.from(a)), {
           assumeSymmetric: true,

@@ -1,0 +1,69 @@
+/** The kernels of `packages/core/wasm/row-products.as.ts` as about 1 KB of WebAssembly SIMD, on memory of one's own. */
+
+/** What core uses of WebAssembly, which ES2023's library does not declare. */
+declare const WebAssembly: {
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: object) => { readonly exports: unknown };
+  Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer };
+};
+
+/** The kernels and the memory that they work in; pointers are offsets into `buffer`. */
+export interface RowProductsModule {
+  /** Of the size asked for; goes when nothing refers to it. */
+  readonly buffer: ArrayBuffer;
+  scan(codes: number, stride: number, rows: number, query: number, columns: number, out: number): void;
+  dots(rows: number, stride: number, count: number, x: number, columns: number, out: number): void;
+}
+
+/** Compiled from the source, which says how. */
+const CODE = [
+  '0061736d0100000001150360067f7f7f7f7f7f0060017b017f60027b7b017c020f0103656e76066d656d6f727902000003050401000200',
+  '071803047363616e000104646f74730003066d656d6f727902000af408042800200020002000fd0d08090a0b0c0d0e0f00010203040506',
+  '07fdae012200fd1b002000fd1b016a0ba80302067f057b0340200841046a20024c0440fd0c00000000000000000000000000000000210d',
+  'fd0c00000000000000000000000000000000210efd0c00000000000000000000000000000000210ffd0c00000000000000000000000000',
+  '000000210c2004200022066a210a2001410174220b20016a21092003210703402006200a490440200d2006fd0100002007fd0004002210',
+  'fdba01fdae01210d200e200120066afd0100002010fdba01fdae01210e200f2006200b6afd0100002010fdba01fdae01210f200c200620',
+  '096afd0100002010fdba01fdae01210c200641086a2106200741106a21070c010b0b2005200d10003602002005200e1000360204200520',
+  '0f10003602082005200c100036020c2000200120096a6a2100200541106a2105200841046a21080c010b0b0340200220084a0440fd0c00',
+  '000000000000000000000000000000210c200321072000210603402006200020046a490440200c2006fd0100002007fd000400fdba01fd',
+  'ae01210c200741106a2107200641086a21060c010b0b2005200c1000360200200020016a2100200541046a2105200841016a21080c010b',
+  '0b0b19002000fd21002000fd2101a02001fd21002001fd2101a0a00b840502067f0a7b200320044103746a21092001410174210a034020',
+  '0741046a20024c0440fd0c00000000000000000000000000000000210cfd0c00000000000000000000000000000000210dfd0c00000000',
+  '000000000000000000000000210efd0c00000000000000000000000000000000210ffd0c000000000000000000000000000000002110fd',
+  '0c000000000000000000000000000000002111fd0c000000000000000000000000000000002112fd0c0000000000000000000000000000',
+  '00002113200a200022046a210820032106034020062009490440200c2004fd0004002006fd0004002214fdf201fdf001210c200d2004fd',
+  '0004102006fd0004102215fdf201fdf001210d200e200120046a220bfd0004002014fdf201fdf001210e200f200bfd0004102015fdf201',
+  'fdf001210f20102008fd0004002014fdf201fdf001211020112008fd0004102015fdf201fdf00121112012200120086a220bfd00040020',
+  '14fdf201fdf00121122013200bfd0004102015fdf201fdf0012113200441206a2104200841206a2108200641206a21060c010b0b200520',
+  '0c200d10023903002005200e200f1002390308200520102011100239031020052012201310023903182000200a4101746a210020054120',
+  '6a2105200741046a21070c010b0b0340200220074a0440fd0c00000000000000000000000000000000210cfd0c00000000000000000000',
+  '000000000000210d2000210620032104034020042009490440200c2006fd0004002004fd000400fdf201fdf001210c200d2006fd000410',
+  '2004fd000410fdf201fdf001210d200641206a2106200441206a21040c010b0b2005200c200d1002390300200020016a2100200541086a',
+  '2105200741016a21070c010b0b0b',
+];
+
+const PAGE_BYTES = 65_536;
+
+let compiled: object | undefined;
+/** Nothing is asked for again once it was refused: to refuse, an engine first collects garbage, for a tenth of a second. */
+let refused = false;
+
+/**
+ * The kernels with `sizeBytes` of zeroed memory. An instance costs some 40 microseconds, and thousands can live at a time.
+ * @returns undefined where the engine has no WebAssembly SIMD, a page's policy forbids it, or memory has run out
+ */
+export function rowProductsModule(sizeBytes: number): RowProductsModule | undefined {
+  if (refused) return undefined;
+  try {
+    compiled ??= new WebAssembly.Module(
+      Uint8Array.from(CODE.join('').match(/../g)!, (hex) => Number.parseInt(hex, 16)),
+    );
+    const memory = new WebAssembly.Memory({ initial: Math.ceil(sizeBytes / PAGE_BYTES) });
+    const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
+    const { scan, dots } = exports as Pick<RowProductsModule, 'scan' | 'dots'>;
+    return { buffer: memory.buffer, scan, dots };
+  } catch {
+    refused = true;
+    return undefined;
+  }
+}

@@ -1,0 +1,100 @@
+/** One panel of a left-looking Cholesky factorisation in WebAssembly: products, diagonal block and solve without a copy between. */
+
+import type { CholeskyPanel } from '../gemm.ts';
+import { INNER } from './typed-array-gemm.ts';
+import {
+  holdMemory,
+  LEFT,
+  packSide,
+  RAW,
+  RIGHT,
+  TILE,
+  TILE_ROWS,
+  TURN_MULTIPLICATIONS,
+  type Kernel,
+} from './wasm-tiles.ts';
+
+/** Columns of a panel, at most: its tile of 512 rows fills the tile's memory. */
+const COLUMNS = 128;
+// Packed rows of one panel take a quarter of the right side's memory; the diagonal block's inverse follows, as it is and packed.
+const INVERSE = RIGHT + INNER * COLUMNS * 8 * 2;
+const PACKED_INVERSE = INVERSE + COLUMNS * COLUMNS * 8 + 64;
+
+/** `Gemm.choleskyPanel64`; undefined for what does not fit: more than 128 columns, or a panel of more than 256 before it. */
+export async function choleskyPanel(
+  kernel: Kernel,
+  panel: Float64Array<ArrayBuffer>,
+  width: number,
+  before: readonly Float64Array<ArrayBuffer>[],
+  least: Float64Array,
+): Promise<CholeskyPanel | undefined> {
+  const { module, work, yieldToHost } = kernel;
+  const view = kernel.view as Float64Array<ArrayBuffer>;
+  const height = panel.length / width;
+  if (width > COLUMNS || before.some(({ length }) => length > height * INNER)) return undefined;
+  const groups = Math.ceil(width / 4);
+  // Whole groups of columns, so that products can be written as they come.
+  const pitch = groups * 4;
+  const token = {};
+  let inverse: Float64Array | undefined;
+  const packInverse = (): void => module.packRows64(INVERSE, width * 8, width, groups, PACKED_INVERSE);
+  for (let first = 0; first < height; first += TILE_ROWS) {
+    const rows = Math.min(TILE_ROWS, height - first);
+    if (!holdMemory(token) && inverse) {
+      view.set(inverse, INVERSE / 8);
+      packInverse();
+    }
+    copyRows(panel, first * width, width, rows, width, view, TILE / 8, pitch);
+    for (const values of before) {
+      const inner = values.length / height;
+      const side = { values, outer: height, innerAlong: true };
+      packSide(kernel, side, inner, 0, width, 0, inner, 4, RIGHT);
+      packSide(kernel, side, inner, first, rows, 0, inner, 4, LEFT);
+      module.multiply64(LEFT, RIGHT, inner, Math.ceil(rows / 4), groups, TILE, pitch * 8, -1);
+      work.count += rows * width * inner;
+    }
+    let below = 0;
+    if (inverse === undefined) {
+      view.set(least, RAW / 8);
+      const failed = module.factor64(TILE, pitch * 8, width, RAW);
+      if (failed >= 0) return { failed, pivot: view[TILE / 8 + failed * pitch + failed], inverse: new Float64Array(0) };
+      view.fill(0, INVERSE / 8, INVERSE / 8 + width * width);
+      module.invertLower64(TILE, pitch * 8, width, INVERSE);
+      inverse = view.slice(INVERSE / 8, INVERSE / 8 + width * width);
+      packInverse();
+      below = width;
+    }
+    if (rows > below) {
+      const tile = TILE + below * pitch * 8;
+      const rowGroups = Math.ceil((rows - below) / 4);
+      module.packRows64(tile, pitch * 8, width, rowGroups, LEFT);
+      module.multiply64(LEFT, PACKED_INVERSE, width, rowGroups, groups, tile, pitch * 8, 0);
+    }
+    copyRows(view, TILE / 8, pitch, rows, width, panel, first * width, width);
+    if (yieldToHost !== undefined && work.count >= TURN_MULTIPLICATIONS) {
+      work.count = 0;
+      await yieldToHost();
+    }
+  }
+  return { failed: -1, pivot: NaN, inverse: inverse ?? new Float64Array(0) };
+}
+
+/** Copies `rows` x `columns` between two places whose rows lie `fromPitch` and `toPitch` apart. */
+function copyRows(
+  from: Float64Array,
+  at: number,
+  fromPitch: number,
+  rows: number,
+  columns: number,
+  to: Float64Array,
+  toAt: number,
+  toPitch: number,
+): void {
+  if (fromPitch === columns && toPitch === columns) {
+    to.set(from.subarray(at, at + rows * columns), toAt);
+    return;
+  }
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) to[toAt + i * toPitch + j] = from[at + i * fromPitch + j];
+  }
+}
