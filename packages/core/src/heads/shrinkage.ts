@@ -67,6 +67,9 @@ function oasIntensity({ trace, squares, degrees, dim }: ScatterMoments): number 
   return spread > 0 ? Math.min(1, ((1 - 2 / dim) * squares + trace * trace) / spread) : 1;
 }
 
+/** An intensity below this is rounding: where there is noise at all it is near one over the number of examples. */
+const NO_NOISE = 1e-12;
+
 function ledoitWolfIntensity({ trace, squares, fourth, numExamples: n, dim }: ScatterMoments): number {
   if (fourth === undefined) {
     throw new ImprintError(
@@ -78,5 +81,7 @@ function ledoitWolfIntensity({ trace, squares, fourth, numExamples: n, dim }: Sc
   const frobenius = squares / (n * n);
   const distance = frobenius / dim - mu * mu;
   const noise = (fourth / n - frobenius) / (dim * n);
-  return distance > 0 ? Math.max(0, Math.min(noise, distance)) / distance : 1;
+  // Every deviation is plus or minus one vector (two examples of one class): no noise to measure, and nothing to invert.
+  if (!(distance > 0 && noise > NO_NOISE * distance)) return 1;
+  return Math.min(noise, distance) / distance;
 }

@@ -122,6 +122,22 @@ describe('the discriminant', () => {
     );
   });
 
+  it('takes a sphere where Ledoit-Wolf has no noise to measure: two examples are mirror images about their mean', async () => {
+    const groups = tapGroups(1, 3, tapWeights(1, 'all'));
+    // What broke: an intensity of -1e-17 or 0, and a singular matrix, depending on the seed.
+    for (let seed = 1; seed <= 50; seed++) {
+      const memory = clusterMemory({ counts: [2], seed, taps: 1, dim: 3 });
+      const every = Int32Array.from([0, 1]);
+      for (const products of [
+        await withinClassProducts(memory, groups, 'ledoit-wolf', every, context),
+        await dualProducts(memory, groups, 'ledoit-wolf', context),
+      ]) {
+        expect(products.precision).toMatchObject({ scatterWeight: 0, intensity: 1 });
+        expect(products.classWeights.every(Number.isFinite)).toBe(true);
+      }
+    }
+  });
+
   it('shrinks less with more examples, and wholly without any spread', () => {
     const moments = { trace: 1, squares: 0.2, fourth: 0.1, dim: 50 };
     const at = (n: number): number => shrinkPrecision('gda', { ...moments, numExamples: n, degrees: n - 2 }).intensity;
