@@ -1,6 +1,7 @@
 /** The contract of a head: what turns the memory of example codes into class scores. Nothing here is trained. */
 
 import type { Gemm } from './gemm.ts';
+import type { Carry } from './memory/carry.ts';
 import type { Memory } from './memory/memory.ts';
 import type { AbortSignalLike } from './platform.ts';
 
@@ -34,6 +35,10 @@ export interface FitContext {
    * Default 4096, some seconds with a fast Gemm; a runtime whose f64 products are slow gives less.
    */
   readonly maxOrder?: number;
+  /** Exact quantities of the last solve, to start from; changes no bit of an answer. Absent: everything is computed anew. */
+  readonly carry?: Carry;
+  /** Numbers (rows x classes) that leave-one-out may take: above, an even spread of examples stands for all. Default 2^19. */
+  readonly leaveOneOutEntries?: number;
 }
 
 /** What a head says about itself: plain JSON, shown by `info` and `eval`. */

@@ -103,14 +103,19 @@ async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead>
       combine(scores, other, scores);
     },
     async scores(codes, numQueries) {
-      const out = new Float64Array(numQueries * numClasses);
-      linear.scoresInto(codes, numQueries, out);
-      const other = ridge.scores ? await ridge.scores(codes, numQueries) : new Float64Array(out.length);
-      if (!ridge.scores) ridge.scoresInto(codes, numQueries, other);
-      combine(other, out, out);
+      const out = await scoresOf(linear, codes, numQueries);
+      combine(await scoresOf(ridge, codes, numQueries), out, out);
       return out;
     },
   };
+}
+
+/** Scores of many queries, the head's own fast way where it has one. */
+async function scoresOf(head: FittedHead, codes: Int8Array, numQueries: number): Promise<Float64Array> {
+  if (head.scores !== undefined) return head.scores(codes, numQueries);
+  const out = new Float64Array(numQueries * head.numClasses);
+  head.scoresInto(codes, numQueries, out);
+  return out;
 }
 
 /** Sums carry the prototype and the discriminant; the ridge's kernel needs the examples. */

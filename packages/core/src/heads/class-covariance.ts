@@ -45,7 +45,7 @@ async function fitClassCovariance(
   context: FitContext,
 ): Promise<FittedHead> {
   const { taps = 'last', diagonalShrinkage = 1, offDiagonalShrinkage = 1 } = options;
-  const { classIndices, counts, numExamples, numClasses, width, codes } = memory;
+  const { classIndices, counts, numClasses, width, codes } = memory;
   const groups = tapGroups(memory.taps, memory.dim, tapWeights(memory.taps, taps));
   const columns = groups.reduce((sum, group) => sum + group.width, 0);
   refuseWhatItCannotCarry(counts, columns);
@@ -59,7 +59,7 @@ async function fitClassCovariance(
   }
   const { gemm, yieldToHost } = context;
   const measure = { shapes, groups, columns, width };
-  const rows = leaveOneOutRows(numExamples, numClasses);
+  const rows = leaveOneOutRows(memory, context);
   const chosen = new Int8Array(rows.length * width);
   for (const [r, i] of rows.entries()) chosen.set(codes.subarray(i * width, (i + 1) * width), r * width);
   const leftOut = await scoresOf(measure, chosen, rows.length, context);

@@ -1,10 +1,16 @@
 /** Weighted inner products of code vectors: exact integers by group of taps, so the same bits however they are batched. */
 
 import type { FitContext } from '../head.ts';
+import { codeScan, SCAN_ROWS } from '../memory/code-scan.ts';
 import type { TapGroup } from './tap-weights.ts';
 
 /** Rows of the left side in one Gemm, so that the f32 product stays small beside the f64 result. */
 const BLOCK_ROWS = 512;
+
+/** Rows of the left side up to which scanning `b` row by row beats making floats of it for a Gemm. */
+const SCANNED_ROWS = 64;
+/** Multiplications between two turns of the host in that scan: a few milliseconds. */
+const TURN_WORK = 2 ** 25;
 
 /** Columns `[group.start, group.start + group.width)` of `count` rows as floats: count x group.width. */
 function groupColumns(codes: Int8Array, first: number, count: number, width: number, group: TapGroup): Float32Array {
@@ -19,7 +25,7 @@ function groupColumns(codes: Int8Array, first: number, count: number, width: num
 /**
  * `<x_i, y_j> = sum_g weight_g * (integer product over group g)`, groups in ascending order.
  * @param a Int8Array, rowsA x width
- * @param b Int8Array, rowsB x width
+ * @param b Int8Array, rowsB x width; must not change any more
  * @returns Float64Array, rowsA x rowsB, row-major; the caller owns it
  */
 export async function codeProducts(
@@ -32,6 +38,14 @@ export async function codeProducts(
   context: FitContext,
 ): Promise<Float64Array> {
   const out = new Float64Array(rowsA * rowsB);
+  if (rowsA <= SCANNED_ROWS) {
+    for (let i = 0; i < rowsA; i++) {
+      context.signal?.throwIfAborted();
+      codeProductsInto(a, i, b, rowsB, width, groups, out.subarray(i * rowsB, (i + 1) * rowsB));
+      if ((i + 1) * rowsB * width > TURN_WORK) await context.yieldToHost?.();
+    }
+    return out;
+  }
   for (const group of groups) {
     const right = groupColumns(b, 0, rowsB, width, group);
     for (let first = 0; first < rowsA; first += BLOCK_ROWS) {
@@ -48,7 +62,7 @@ export async function codeProducts(
   return out;
 }
 
-/** The same products of one row of `a` with all rows of `b`, bit for bit, into `out` (rowsB). */
+/** The same products of one row of `a` with all rows of `b`, bit for bit, into `out` (rowsB). `b` must not change any more. */
 export function codeProductsInto(
   a: Int8Array,
   row: number,
@@ -59,13 +73,14 @@ export function codeProductsInto(
   out: Float64Array,
 ): void {
   out.fill(0, 0, rowsB);
+  const scan = codeScan(b, rowsB, width);
+  const { products } = scan;
   for (const { start, width: columns, weight } of groups) {
-    const from = row * width + start;
-    for (let j = 0; j < rowsB; j++) {
-      const other = j * width + start;
-      let sum = 0;
-      for (let p = 0; p < columns; p++) sum += a[from + p] * b[other + p];
-      out[j] += weight * sum;
+    scan.setQuery(a, row * width + start, start, columns);
+    for (let first = 0; first < rowsB; first += SCAN_ROWS) {
+      const block = Math.min(SCAN_ROWS, rowsB - first);
+      scan.scanRows(first, block);
+      for (let j = 0; j < block; j++) out[first + j] += weight * products[j];
     }
   }
 }

@@ -7,7 +7,7 @@
 
 import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
-import { linearScoresInto, type LinearScores } from './linear-scores.ts';
+import { linearScoresInto, linearScoresMany, type LinearScores } from './linear-scores.ts';
 import { noExamples } from './nearest-class-mean.ts';
 import type { Shrinkage } from './shrinkage.ts';
 import { columnScales, tapGroups, tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
@@ -31,11 +31,11 @@ export function discriminant(options: DiscriminantOptions = {}): Head {
     name,
     async fit(memory, context) {
       const groups = groupsOf(memory);
-      const rows = leaveOneOutRows(memory.numExamples, memory.numClasses);
+      const rows = leaveOneOutRows(memory, context);
       const products = await withinClassProducts(memory, groups, shrinkage, rows, context);
       const leftOut = leaveOneOutScores(memory, products, rows);
       const measured = leaveOneOutAccuracy(leftOut, rows, memory.classIndices, memory.counts);
-      const { report, ...fitted } = fittedHead(name, memory, groups, products);
+      const { report, ...fitted } = fittedHead(name, memory, groups, products, context);
       return {
         ...fitted,
         report: { ...report, ...(measured && { leaveOneOutAccuracy: measured.accuracy }) },
@@ -47,7 +47,7 @@ export function discriminant(options: DiscriminantOptions = {}): Head {
       const groups = groupsOf(statistics);
       const products = await primalProducts(statistics, groups, shrinkage, context);
       return {
-        ...fittedHead(name, statistics, groups, products),
+        ...fittedHead(name, statistics, groups, products, context),
         leaveOneOut: () => {
           throw noExamples();
         },
@@ -61,7 +61,8 @@ function fittedHead(
   memory: Memory | StatisticsMemory,
   groups: readonly TapGroup[],
   products: WithinClassProducts,
-): Pick<FittedHead, 'report' | 'numClasses' | 'scoresInto'> {
+  context: FitContext,
+): Pick<FittedHead, 'report' | 'numClasses' | 'scoresInto' | 'scores'> {
   const linear = linearScores(products, groups, memory.width, memory.numClasses);
   const { intensity } = products.precision;
   return {
@@ -75,6 +76,7 @@ function fittedHead(
     },
     numClasses: memory.numClasses,
     scoresInto: (codes, numQueries, out) => linearScoresInto(linear, codes, numQueries, out),
+    scores: (codes, numQueries) => linearScoresMany(linear, codes, numQueries, context),
   };
 }
 

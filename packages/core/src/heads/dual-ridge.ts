@@ -5,7 +5,7 @@
 
 import type { FitContext, Memory } from '../head.ts';
 import { balanceWeights } from './class-balance.ts';
-import { searchLambda } from './lambda-search.ts';
+import { bestLambda, searchLambda } from './lambda-search.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
 import { ridgeSolver, type RidgeSolution } from './ridge-solver.ts';
 
@@ -27,13 +27,13 @@ export interface DualRidge {
 
 /**
  * @param kernel Float64Array, numExamples x numExamples, symmetric positive semidefinite; overwritten
- * @param given fixes lambda (relative); default the one with the least leave-one-out squared error
+ * @param given fixes lambda (relative), or lists the values to choose from by leave-one-out squared error; default a search
  */
 export async function dualRidge(
   kernel: Float64Array,
   memory: Memory,
   context: FitContext,
-  given?: number,
+  given?: number | readonly number[],
 ): Promise<DualRidge> {
   const { classIndices, counts, numExamples, numClasses } = memory;
   // With S = W^1/2 the weighted problem is the plain one (S K S + lambda I) b = S Y, a = S b.
@@ -49,12 +49,13 @@ export async function dualRidge(
   const unit = trace > 0 ? trace / numExamples : 1;
   const solver = ridgeSolver(kernel, numExamples, targets, numClasses, context);
 
+  const loss = async (relative: number): Promise<number> => squaredError(await solver.solve(relative * unit), memory);
   const { lambda, tried } =
-    given === undefined
-      ? await searchLambda(async (relative) => squaredError(await solver.solve(relative * unit), memory))
-      : { lambda: given, tried: 0 };
+    typeof given === 'number'
+      ? { lambda: given, tried: 0 }
+      : await (given === undefined ? searchLambda(loss) : bestLambda(given, loss));
   const solution = await solver.solve(lambda * unit);
-  const rows = leaveOneOutRows(numExamples, numClasses);
+  const rows = leaveOneOutRows(memory, context);
   const leftOut = leaveOneOutScores(solution, memory, roots, rows);
   const { coefficients } = solution;
   for (let i = 0; i < numExamples; i++) {

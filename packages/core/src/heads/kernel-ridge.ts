@@ -7,6 +7,7 @@
  * We differ: balanced classes, lambda by leave-one-out squared error.
  */
 
+import { expected } from '../errors.ts';
 import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
 import { codeProducts, codeProductsInto, codeSquares } from './code-products.ts';
 import { dualRidge } from './dual-ridge.ts';
@@ -19,8 +20,11 @@ export interface KernelRidgeOptions {
   readonly kernel?: 'arc-cosine' | 'linear' | 'rbf';
   /** Which taps, default `all`. */
   readonly taps?: TapChoice;
-  /** Relative to the mean diagonal of the balanced kernel matrix; default chosen by leave-one-out squared error. */
-  readonly lambda?: number;
+  /**
+   * Relative to the mean diagonal of the balanced kernel matrix: a value above 0, or values of which the one with the least
+   * leave-one-out squared error is taken, each exactly. Default: a search over 10^-4 to 10^2.
+   */
+  readonly lambda?: number | readonly number[];
 }
 
 /** Queries that share one Gemm in `scores`. */
@@ -41,6 +45,10 @@ export function kernelRidge(options: KernelRidgeOptions = {}): Head {
 }
 
 async function fitKernelRidge(memory: Memory, options: KernelRidgeOptions, context: FitContext): Promise<FittedHead> {
+  const lambdas = typeof options.lambda === 'object' ? options.lambda : [options.lambda ?? 1];
+  if (lambdas.length === 0 || !lambdas.every((lambda) => lambda > 0)) {
+    throw expected('lambda', 'a number above 0 or a list of them', options.lambda);
+  }
   const { codes, width, numExamples, numClasses } = memory;
   const groups = tapGroups(memory.taps, memory.dim, tapWeights(memory.taps, options.taps ?? 'all'));
   const squares = codeSquares(codes, numExamples, width, groups);

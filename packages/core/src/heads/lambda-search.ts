@@ -1,4 +1,4 @@
-/** Finds lambda on a logarithmic grid by a score to be made small, with few solves, and moves smoothly between grid points. */
+/** Finds lambda: of values that are given, or on a logarithmic grid by a score to be made small, with few solves, and moves smoothly between grid points. */
 
 /** Grid of lambda relative to the mean diagonal: 10^-4 to 10^2 by tens; the loss is smooth enough for a parabola between. */
 const STEPS = 7;
@@ -37,4 +37,18 @@ export async function searchLambda(loss: (lambda: number) => Promise<number>): P
   const curvature = left - 2 * middle + right;
   const shift = curvature > 0 && curvature < Infinity ? (left - right) / (2 * curvature) : 0;
   return { lambda: lambdaAt(best + Math.max(-0.5, Math.min(0.5, shift))), tried: known.size };
+}
+
+/** The value with the least loss of those given, the larger of equals. @param lambdas relative, at least one */
+export async function bestLambda(
+  lambdas: readonly number[],
+  loss: (lambda: number) => Promise<number>,
+): Promise<LambdaChoice> {
+  let lambda = lambdas[0];
+  let least = Infinity;
+  for (const one of [...lambdas].sort((a, b) => b - a)) {
+    const value = await loss(one);
+    if (value < least) [lambda, least] = [one, value];
+  }
+  return { lambda, tried: lambdas.length };
 }

@@ -1,5 +1,7 @@
 /** What leave-one-out scores say about a head: balanced accuracy, its standard error, and which examples they cover. */
 
+import type { FitContext, Memory } from '../head.ts';
+
 export interface LeaveOneOutAccuracy {
   /** Mean over classes of the share of examples that their own class wins, from 0 to 1. */
   readonly accuracy: number;
@@ -9,15 +11,21 @@ export interface LeaveOneOutAccuracy {
   readonly numExamples: number;
 }
 
-/** Entries of a leave-one-out score matrix that are kept; above, evenly spread examples stand for all. 32 MB. */
-const MAX_ENTRIES = 2 ** 22;
+/** Entries of a leave-one-out score matrix: 4 MB, and less work than the solve that they come from. */
+export const MAX_ENTRIES = 2 ** 19;
+/** Fewer rows say too little of accuracy and confidence. */
+const LEAST_ROWS = 256;
 
 /**
- * Rows that leave-one-out scores cover: all of them while rows x classes stays within 2^22, else an even spread.
+ * Rows that leave-one-out scores cover: all of them while rows x classes stays within `context.leaveOneOutEntries`, else an
+ * even spread, of at least 256.
  * @returns Int32Array, ascending rows; the caller owns it
  */
-export function leaveOneOutRows(numExamples: number, numClasses: number): Int32Array {
-  const count = Math.min(numExamples, Math.max(1, Math.floor(MAX_ENTRIES / numClasses)));
+export function leaveOneOutRows(
+  { numExamples, numClasses }: Pick<Memory, 'numExamples' | 'numClasses'>,
+  { leaveOneOutEntries = MAX_ENTRIES }: Pick<FitContext, 'leaveOneOutEntries'>,
+): Int32Array {
+  const count = Math.min(numExamples, Math.max(LEAST_ROWS, Math.floor(leaveOneOutEntries / numClasses)));
   return Int32Array.from({ length: count }, (_, i) => Math.floor((i * numExamples) / count));
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { FitContext, FittedHead, StatisticsMemory } from '../head.ts';
-import { linearScoresInto, type LinearScores } from './linear-scores.ts';
+import { linearScoresInto, linearScoresMany, type LinearScores } from './linear-scores.ts';
 import { noExamples } from './nearest-class-mean.ts';
 import { primalRidge } from './primal-ridge.ts';
 import { columnScales, tapGroups, tapWeights, type TapChoice } from './tap-weights.ts';
@@ -16,7 +16,7 @@ export async function linearRidgeFromStatistics(
   statistics: StatisticsMemory,
   taps: TapChoice,
   context: FitContext,
-  given?: number,
+  given?: number | readonly number[],
 ): Promise<FittedHead> {
   const { numClasses, numExamples, width, sums, gram } = statistics;
   const groups = tapGroups(statistics.taps, statistics.dim, tapWeights(statistics.taps, taps));
@@ -49,6 +49,7 @@ export async function linearRidgeFromStatistics(
     },
     numClasses,
     scoresInto: (codes, numQueries, out) => linearScoresInto(linear, codes, numQueries, out),
+    scores: (codes, numQueries) => linearScoresMany(linear, codes, numQueries, context),
     leaveOneOut: () => {
       throw noExamples();
     },

@@ -1,4 +1,11 @@
-/** Scores that are linear in the codes: one weight vector and one offset a class. */
+/**
+ * Scores that are linear in the codes: one weight vector and one offset a class. Weights are rounded to whole multiples of a power of
+ * two, some 40 bits a class, so that every product with int8 codes and every sum of them is exact in float64: one by one, in machine
+ * code or through any Gemm, scores are the same bits.
+ */
+
+import type { FitContext } from '../head.ts';
+import { RowDots } from '../linalg/row-dots.ts';
 
 /** `score_c = sum_j weights[c, j] q_j + offsets[c]`, over the codes as they are stored. */
 export interface LinearScores {
@@ -10,12 +17,69 @@ export interface LinearScores {
   readonly offsets: Float64Array;
 }
 
+/** Multiplications from which many queries go through the Gemm. */
+const GEMM_WORK = 2 ** 21;
+/** Scores that one product gives at most, so that it stays small beside its inputs: 32 MB. */
+const GEMM_SCORES = 2 ** 22;
+/** Weights up to which machine code has a copy of them: 32 MB. Beyond, memory is the limit either way. */
+const MOST_COPIED = 2 ** 22;
+
 /**
- * Scores of queries, four classes at a time; each sum runs in ascending order, so batching changes no bit.
+ * Rounds weights in place, each class's to multiples of the smallest power of two u for which `127 sum_j |w_j| <= 2^53 u`: no sum of
+ * products with codes, in whatever order, is then more than 2^53 multiples. An error of at most 2^-46 of that sum of weights.
+ */
+export function roundWeights(weights: Float64Array, width: number): void {
+  for (let start = 0; start < weights.length; start += width) {
+    let sum = 0;
+    for (let j = start; j < start + width; j++) sum += Math.abs(weights[j]);
+    if (!(sum > 0 && sum < Infinity)) continue;
+    // 128 for 127 leaves room for what rounding adds.
+    const unit = 2 ** (Math.ceil(Math.log2(128 * sum)) - 53);
+    const inverse = 1 / unit;
+    if (inverse === Infinity) continue;
+    for (let j = start; j < start + width; j++) weights[j] = Math.round(weights[j] * inverse) * unit;
+  }
+}
+
+const prepared = new WeakMap<Float64Array, RowDots | 'rounded'>();
+
+function prepare({ weights, width, numClasses }: LinearScores): RowDots | 'rounded' {
+  const known = prepared.get(weights);
+  if (known !== undefined) return known;
+  roundWeights(weights, width);
+  let made: RowDots | 'rounded' = 'rounded';
+  if (weights.length <= MOST_COPIED) {
+    made = new RowDots(numClasses, width);
+    for (let c = 0; c < numClasses; c++) made.rows.set(weights.subarray(c * width, (c + 1) * width), c * made.stride);
+  }
+  prepared.set(weights, made);
+  return made;
+}
+
+/**
+ * Scores of queries, one after the other. Rounds `linear.weights` at the first call, and keeps them.
  * @param codes Int8Array, numQueries x width
  * @param out Float64Array, numQueries x numClasses, overwritten
  */
 export function linearScoresInto(linear: LinearScores, codes: Int8Array, numQueries: number, out: Float64Array): void {
+  const { width, numClasses, offsets } = linear;
+  const dots = prepare(linear);
+  if (dots === 'rounded') {
+    plainScoresInto(linear, codes, numQueries, out);
+    return;
+  }
+  const { x, out: products } = dots;
+  for (let q = 0; q < numQueries; q++) {
+    const from = q * width;
+    for (let j = 0; j < width; j++) x[j] = codes[from + j];
+    dots.multiply(0, numClasses);
+    const at = q * numClasses;
+    for (let c = 0; c < numClasses; c++) out[at + c] = products[c] + offsets[c];
+  }
+}
+
+/** The same on typed arrays, four classes at a time. */
+function plainScoresInto(linear: LinearScores, codes: Int8Array, numQueries: number, out: Float64Array): void {
   const { width, numClasses, weights, offsets } = linear;
   for (let q = 0; q < numQueries; q++) {
     const from = q * width;
@@ -43,4 +107,34 @@ export function linearScoresInto(linear: LinearScores, codes: Int8Array, numQuer
       if (left > 3) out[at + 3] = s3 + offsets[c + 3];
     }
   }
+}
+
+/**
+ * The same scores, bit for bit, of many queries as one product.
+ * @returns Float64Array, numQueries x numClasses; the caller owns it
+ */
+export async function linearScoresMany(
+  linear: LinearScores,
+  codes: Int8Array,
+  numQueries: number,
+  { gemm }: Pick<FitContext, 'gemm'>,
+): Promise<Float64Array> {
+  const { width, numClasses, weights, offsets } = linear;
+  const out = new Float64Array(numQueries * numClasses);
+  prepare(linear);
+  if (numQueries < 4 || numQueries * numClasses * width < GEMM_WORK) {
+    linearScoresInto(linear, codes, numQueries, out);
+    return out;
+  }
+  const blockRows = Math.max(1, Math.floor(GEMM_SCORES / numClasses));
+  for (let first = 0; first < numQueries; first += blockRows) {
+    const rows = Math.min(blockRows, numQueries - first);
+    const block = Float64Array.from(codes.subarray(first * width, (first + rows) * width));
+    const products = await gemm.f64(block, weights, { m: rows, n: numClasses, k: width, transposeB: true });
+    for (let i = 0; i < rows; i++) {
+      const at = (first + i) * numClasses;
+      for (let c = 0; c < numClasses; c++) out[at + c] = products[i * numClasses + c] + offsets[c];
+    }
+  }
+  return out;
 }

@@ -8,7 +8,7 @@ import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../
 import { ImprintError } from '../errors.ts';
 import { classMeans } from './class-balance.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
-import { linearScoresInto, type LinearScores } from './linear-scores.ts';
+import { linearScoresInto, linearScoresMany, type LinearScores } from './linear-scores.ts';
 import { columnScales, tapGroups, tapWeights, weightedRows, type TapChoice, type TapGroup } from './tap-weights.ts';
 
 export interface NearestClassMeanOptions {
@@ -30,18 +30,23 @@ export function nearestClassMean(options: NearestClassMeanOptions = {}): Head {
     return { groups, metric, means: weightedMeans(memory, groups) };
   };
   const reason = `The ${metric === 'cosine' ? 'cosine' : 'distance'} to each class's mean needs nothing but one example a class.`;
-  const fitted = (memory: Memory | StatisticsMemory, solved: Solved): Pick<FittedHead, 'numClasses' | 'scoresInto'> => {
+  const fitted = (
+    memory: Memory | StatisticsMemory,
+    solved: Solved,
+    context: FitContext,
+  ): Pick<FittedHead, 'numClasses' | 'scoresInto' | 'scores'> => {
     const linear = linearScores(solved, memory.width, memory.numClasses);
     return {
       numClasses: memory.numClasses,
       scoresInto: (codes, numQueries, out) => linearScoresInto(linear, codes, numQueries, out),
+      scores: (codes, numQueries) => linearScoresMany(linear, codes, numQueries, context),
     };
   };
   return {
     name,
     async fit(memory, context) {
       const solved = solve(memory);
-      const rows = leaveOneOutRows(memory.numExamples, memory.numClasses);
+      const rows = leaveOneOutRows(memory, context);
       const leftOut = await leaveOneOutScores(memory, solved, rows, context);
       const measured = leaveOneOutAccuracy(leftOut, rows, memory.classIndices, memory.counts);
       return {
@@ -53,16 +58,16 @@ export function nearestClassMean(options: NearestClassMeanOptions = {}): Head {
         },
         leaveOneOutRows: rows,
         leaveOneOut: () => leftOut,
-        ...fitted(memory, solved),
+        ...fitted(memory, solved, context),
       };
     },
-    async fitFromStatistics(statistics: StatisticsMemory, _context: FitContext) {
+    async fitFromStatistics(statistics: StatisticsMemory, context: FitContext) {
       return {
         report: { head: name, parameters: { metric }, reason },
         leaveOneOut: () => {
           throw noExamples();
         },
-        ...fitted(statistics, solve(statistics)),
+        ...fitted(statistics, solve(statistics), context),
       };
     },
   };

@@ -34,7 +34,7 @@ export function nearestExamples(options: NearestExamplesOptions = {}): Head {
       const groups = tapGroups(memory.taps, memory.dim, tapWeights(memory.taps, taps));
       const squares = codeSquares(codes, numExamples, width, groups);
       const voting = { memory, k, lengths: squares.map(Math.sqrt) };
-      const rows = leaveOneOutRows(numExamples, numClasses);
+      const rows = leaveOneOutRows(memory, context);
       const leftOut = new Float64Array(rows.length * numClasses);
       for (let first = 0; first < rows.length; first += BLOCK_ROWS) {
         const block = rows.subarray(first, first + BLOCK_ROWS);

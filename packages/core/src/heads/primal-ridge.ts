@@ -1,20 +1,20 @@
 /**
- * Ridge regression from sums alone: `(G + lambda I) B = C`, lambda by generalised cross-validation.
- * Golub, Heath, Wahba (Technometrics 1979): `GCV = (RSS / n) / (1 - df / n)^2`, with `df = tr((G + lambda I)^-1 G)` and
- * `RSS = tr(Y^T Y) - 2 tr(B^T C) + tr(B^T G B)`: nothing but G, C and n.
+ * Ridge regression from sums alone: `(G + lambda I) B = C`, lambda by generalised cross-validation on G, C and n alone.
  */
 
 import type { FitContext } from '../head.ts';
-import { choleskyFactor, inverseDiagonal, solveSymmetric, type CholeskyFactor } from '../linalg/cholesky.ts';
-import { searchLambda } from './lambda-search.ts';
+import type { SymmetricPanels } from '../linalg/cholesky.ts';
+import { factoredSystem, type FactoredSystem } from '../linalg/factored-system.ts';
+import { crossValidation } from './cross-validation.ts';
+import { bestLambda, searchLambda, type LambdaChoice } from './lambda-search.ts';
 
 export interface RidgeMoments {
   /** Number of features M. */
   readonly order: number;
   readonly numClasses: number;
   readonly numExamples: number;
-  /** Float64Array, M x M: `sum_i w_i f_i f_i^T`. */
-  readonly gram: Float64Array;
+  /** `sum_i w_i f_i f_i^T`: Float64Array, M x M, of which the lower triangle is read, or panels where M is large. */
+  readonly gram: Float64Array | SymmetricPanels;
   /** Float64Array, M x numClasses: `sum_i w_i f_i y_i^T`. */
   readonly cross: Float64Array;
   /** `sum_i w_i |y_i|^2`. */
@@ -24,50 +24,42 @@ export interface RidgeMoments {
 export interface PrimalRidge {
   /** Float64Array, M x numClasses. */
   readonly coefficients: Float64Array;
-  readonly factor: CholeskyFactor;
+  /** `G + lambda I`, factored. */
+  readonly system: FactoredSystem;
   /** Relative to the mean squared length of the features. */
   readonly lambda: number;
   /** How many values of lambda were compared; 0 where it was given. */
   readonly tried: number;
 }
 
-/** Solves the ridge problem; `given` fixes lambda (relative). */
-export async function primalRidge(moments: RidgeMoments, context: FitContext, given?: number): Promise<PrimalRidge> {
+/** Solves the ridge problem; `given` fixes lambda (relative), or lists the values to choose from. */
+export async function primalRidge(
+  moments: RidgeMoments,
+  context: FitContext,
+  given?: number | readonly number[],
+): Promise<PrimalRidge> {
   const { order, numClasses, numExamples, gram, cross } = moments;
-  let trace = 0;
-  for (let i = 0; i < order; i++) trace += gram[i * order + i];
+  const trace = traceOf(gram, order);
   const unit = trace > 0 ? trace / numExamples : 1;
-  const solve = async (relative: number): Promise<{ factor: CholeskyFactor; coefficients: Float64Array }> => {
-    const factor = await choleskyFactor(gram, order, context, relative * unit);
-    return { factor, coefficients: await solveSymmetric(factor, cross, numClasses, context) };
+  const choose = async (): Promise<LambdaChoice> => {
+    if (typeof given === 'number') return { lambda: given, tried: 0 };
+    const loss = await crossValidation(moments, unit, context);
+    return given === undefined ? searchLambda(loss) : bestLambda(given, loss);
   };
-  const { lambda, tried } =
-    given === undefined
-      ? await searchLambda(async (relative) => {
-          const { factor, coefficients } = await solve(relative);
-          return crossValidation(moments, factor, coefficients, relative * unit, context);
-        })
-      : { lambda: given, tried: 0 };
-  return { ...(await solve(lambda)), lambda, tried };
+  const { lambda, tried } = await choose();
+  const system = await factoredSystem(gram, order, lambda * unit, context);
+  return { system, coefficients: await system.solve(cross, numClasses), lambda, tried };
 }
 
-async function crossValidation(
-  { order, numExamples, cross, targetSquares }: RidgeMoments,
-  factor: CholeskyFactor,
-  coefficients: Float64Array,
-  lambda: number,
-  context: FitContext,
-): Promise<number> {
-  const inverseTrace = (await inverseDiagonal(factor, context)).reduce((sum, x) => sum + x, 0);
-  const freedom = order - lambda * inverseTrace;
-  // From (G + lambda I) B = C: tr(B^T G B) = tr(B^T C) - lambda |B|^2.
-  let fitted = 0;
-  let squares = 0;
-  for (let i = 0; i < cross.length; i++) {
-    fitted += coefficients[i] * cross[i];
-    squares += coefficients[i] * coefficients[i];
+function traceOf(gram: Float64Array | SymmetricPanels, order: number): number {
+  let trace = 0;
+  if (gram instanceof Float64Array) {
+    for (let i = 0; i < order; i++) trace += gram[i * order + i];
+    return trace;
   }
-  const residual = Math.max(0, targetSquares - fitted - lambda * squares);
-  const left = 1 - freedom / numExamples;
-  return left > 0 ? residual / numExamples / (left * left) : Infinity;
+  for (const [k, panel] of gram.panels.entries()) {
+    const width = Math.min(gram.block, order - k * gram.block);
+    for (let i = 0; i < width; i++) trace += panel[i * width + i];
+  }
+  return trace;
 }

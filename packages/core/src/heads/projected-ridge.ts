@@ -6,16 +6,21 @@
  */
 
 import type { FitContext, FittedHead, Head, Memory } from '../head.ts';
-import { solveLower, type CholeskyFactor } from '../linalg/cholesky.ts';
-import { codeGram } from '../memory/gram.ts';
+import type { FactoredSystem } from '../linalg/factored-system.ts';
+import { carriedGram } from '../memory/carried-gram.ts';
+import { panelGram } from '../memory/panel-gram.ts';
+import { tapFactors } from '../projection/integer-projection.ts';
+import type { Projection } from '../projection/projection.ts';
 import { rademacherRelu } from '../projection/rademacher-relu.ts';
 import { randomFourier } from '../projection/random-fourier.ts';
 import { sparseTopK } from '../projection/sparse-top-k.ts';
-import { balanceWeights } from './class-balance.ts';
+import { integerBalanceWeights } from './class-balance.ts';
+import type { Carried } from '../memory/carry.ts';
+import { transpose } from '../linalg/transpose.ts';
 import { codeProducts } from './code-products.ts';
 import { dualRidge } from './dual-ridge.ts';
-import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
-import { linearScoresInto, type LinearScores } from './linear-scores.ts';
+import { leaveOneOutAccuracy, leaveOneOutRows, MAX_ENTRIES } from './leave-one-out.ts';
+import { linearScoresInto, linearScoresMany, type LinearScores } from './linear-scores.ts';
 import { primalRidge } from './primal-ridge.ts';
 import { tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
 
@@ -32,8 +37,15 @@ export interface ProjectedRidgeOptions {
   readonly lambda?: number;
 }
 
-/** Queries projected at a time, and examples whose leave-one-out errors are solved at a time. */
+/** Queries projected at a time, and examples summed between two turns of the host. */
 const BLOCK_ROWS = 1024;
+/** Examples whose leave-one-out errors are solved at a time: columns of the right-hand side. */
+const LEVERAGE_ROWS = 256;
+
+/** The Gram matrix of more features takes over 200 MB: its lower half alone is kept, for one solve. */
+const LARGEST_CARRIED = 5120;
+/** Examples whose leverage is solved for at such sizes, unless the caller asks for more. */
+const LARGEST_LEVERAGES = 2048;
 
 const PROJECTIONS = { 'rademacher-relu': rademacherRelu, 'sparse-top-k': sparseTopK, 'random-fourier': randomFourier };
 
@@ -54,11 +66,12 @@ async function fitProjectedRidge(
   const { numExamples, numClasses, width } = memory;
   const input = { taps: memory.taps, dim: memory.dim, tapWeights: tapWeights(memory.taps, taps) };
   const projection = PROJECTIONS[options.projection ?? 'rademacher-relu'](input, numFeatures, seed);
-  const features = await projection.project(memory.codes, numExamples, context);
+  const parameters = JSON.stringify([projection.name, projection.parameters, [...tapFactors(input).factors]]);
+  const features = await carriedFeatures(projection, parameters, memory, context);
   const solved =
     numExamples < numFeatures
       ? await solveDual(memory, features, numFeatures, context, options.lambda)
-      : await solvePrimal(memory, features, numFeatures, context, options.lambda);
+      : await solvePrimal(memory, features, numFeatures, parameters, context, options.lambda);
   const { linear, lambda, tried, rows, leftOut, form } = solved;
   const measured = leaveOneOutAccuracy(leftOut, rows, memory.classIndices, memory.counts);
   const { gemm, yieldToHost } = context;
@@ -87,7 +100,7 @@ async function fitProjectedRidge(
         const count = Math.min(BLOCK_ROWS, numQueries - first);
         const block = queries.subarray(first * width, (first + count) * width);
         const projected = await projection.project(block, count, { gemm, ...(yieldToHost && { yieldToHost }) });
-        linearScoresInto(linear, projected, count, out.subarray(first * numClasses));
+        out.set(await linearScoresMany(linear, projected, count, { gemm }), first * numClasses);
       }
       return out;
     },
@@ -128,64 +141,94 @@ async function solvePrimal(
   memory: Memory,
   features: Int8Array,
   numFeatures: number,
+  parameters: string,
   context: FitContext,
   given: number | undefined,
 ): Promise<SolvedFeatures> {
   const { classIndices, counts, numExamples, numClasses } = memory;
-  const weights = balanceWeights(classIndices, counts);
-  const cross = new Float64Array(numFeatures * numClasses);
-  for (let i = 0; i < numExamples; i++) {
-    const from = i * numFeatures;
-    for (let m = 0, at = classIndices[i]; m < numFeatures; m++, at += numClasses) {
-      cross[at] += weights[i] * features[from + m];
-    }
-  }
-  const gram = await weightedGram(features, weights, numFeatures, context);
-  // Balanced weights add up to the number of examples, and one-hot targets have length one.
-  const moments = { order: numFeatures, numClasses, numExamples, gram, cross, targetSquares: numExamples };
-  const { coefficients, factor, lambda, tried } = await primalRidge(moments, context, given);
+  // The balanced problem times one factor, in integers: neither the coefficients nor the relative lambda change by it.
+  const weights = integerBalanceWeights(classIndices, counts);
+  const gramRows = { rows: features, width: numFeatures, columns: numFeatures, weights };
+  const gram =
+    numFeatures > LARGEST_CARRIED
+      ? await panelGram(features, weights, numFeatures, context)
+      : await carriedGram('feature-gram', parameters, memory.codes, gramRows, context);
+  const cross = await crossProducts(memory, features, numFeatures, weights, context);
+  // One-hot targets have length one.
+  const targetSquares = weights.reduce((sum, weight) => sum + weight, 0);
+  const moments = { order: numFeatures, numClasses, numExamples, gram, cross, targetSquares };
+  const { coefficients, system, lambda, tried } = await primalRidge(moments, context, given);
   const linear: LinearScores = {
     width: numFeatures,
     numClasses,
     weights: transpose(coefficients, numFeatures, numClasses),
     offsets: new Float64Array(numClasses),
   };
-  const rows = leaveOneOutRows(numExamples, numClasses);
-  const leftOut = await leaveOneOutScores(memory, features, weights, coefficients, factor, rows, context);
+  // Leverages of as many examples as features cost three factorisations; 2,048 say enough of accuracy and confidence.
+  const fewer = numFeatures > LARGEST_CARRIED ? LARGEST_LEVERAGES * numClasses : Infinity;
+  const { leaveOneOutEntries } = context;
+  const rows = leaveOneOutRows(memory, {
+    leaveOneOutEntries: leaveOneOutEntries ?? Math.min(MAX_ENTRIES, fewer),
+  });
+  const leftOut = await leaveOneOutScores(memory, features, weights, coefficients, system, rows, context);
   return { form: 'primal', linear, lambda, tried, rows, leftOut };
 }
 
-function transpose(matrix: Float64Array, rows: number, columns: number): Float64Array {
-  const out = new Float64Array(matrix.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = matrix[i * columns + j];
-  return out;
+/** Features of all examples; those of examples that the last solve saw are copied. */
+async function carriedFeatures(
+  projection: Projection,
+  parameters: string,
+  { codes, width, numExamples }: Memory,
+  context: FitContext,
+): Promise<Int8Array> {
+  const carried = context.carry?.take<Int8Array>('features', parameters, codes, width);
+  const features = carried
+    ? await featuresFrom(projection, codes, width, carried, context)
+    : await projection.project(codes, numExamples, context);
+  context.carry?.put('features', parameters, codes, features);
+  return features;
 }
 
-/** `sum_i w_i f_i f_i^T`: exact integers in f32 where all classes are of one size, else products of scaled rows in f64. */
-async function weightedGram(
+async function featuresFrom(
+  projection: Projection,
+  codes: Int8Array,
+  width: number,
+  { value: before, sources }: Carried<Int8Array>,
+  context: FitContext,
+): Promise<Int8Array> {
+  const { numFeatures } = projection;
+  const features = new Int8Array(sources.length * numFeatures);
+  const fresh: number[] = [];
+  for (const [i, from] of sources.entries()) {
+    if (from < 0) fresh.push(i);
+    else features.set(before.subarray(from * numFeatures, (from + 1) * numFeatures), i * numFeatures);
+  }
+  const chosen = new Int8Array(fresh.length * width);
+  for (const [r, i] of fresh.entries()) chosen.set(codes.subarray(i * width, (i + 1) * width), r * width);
+  const projected = await projection.project(chosen, fresh.length, context);
+  for (const [r, i] of fresh.entries()) {
+    features.set(projected.subarray(r * numFeatures, (r + 1) * numFeatures), i * numFeatures);
+  }
+  return features;
+}
+
+/** `sum_i w_i f_i y_i^T`, numFeatures x numClasses: exact integers. */
+async function crossProducts(
+  { classIndices, numClasses }: Memory,
   features: Int8Array,
-  weights: Float64Array,
   numFeatures: number,
+  weights: Float64Array,
   context: FitContext,
 ): Promise<Float64Array> {
-  const count = weights.length;
-  if (weights.every((weight) => weight === weights[0])) return codeGram(features, count, numFeatures, context);
-  const gram = new Float64Array(numFeatures * numFeatures);
-  for (let first = 0; first < count; first += BLOCK_ROWS) {
-    context.signal?.throwIfAborted();
-    const rows = Math.min(BLOCK_ROWS, count - first);
-    const block = new Float64Array(rows * numFeatures);
-    for (let i = 0; i < rows; i++) {
-      const root = Math.sqrt(weights[first + i]);
-      const from = (first + i) * numFeatures;
-      for (let m = 0; m < numFeatures; m++) block[i * numFeatures + m] = root * features[from + m];
-    }
-    const shape = { m: numFeatures, n: numFeatures, k: rows, transposeA: true };
-    const product = await context.gemm.f64(block, block, shape);
-    for (let i = 0; i < gram.length; i++) gram[i] += product[i];
-    await context.yieldToHost?.();
+  const byClass = new Float64Array(numClasses * numFeatures);
+  for (let i = 0; i < classIndices.length; i++) {
+    const from = i * numFeatures;
+    const to = classIndices[i] * numFeatures;
+    const weight = weights[i];
+    for (let m = 0; m < numFeatures; m++) byClass[to + m] += weight * features[from + m];
+    if (i % BLOCK_ROWS === BLOCK_ROWS - 1) await context.yieldToHost?.();
   }
-  return gram;
+  return transpose(byClass, numClasses, numFeatures);
 }
 
 async function leaveOneOutScores(
@@ -193,26 +236,24 @@ async function leaveOneOutScores(
   features: Int8Array,
   weights: Float64Array,
   coefficients: Float64Array,
-  factor: CholeskyFactor,
+  system: FactoredSystem,
   rows: Int32Array,
   context: FitContext,
 ): Promise<Float64Array> {
-  const numFeatures = factor.order;
+  const numFeatures = features.length / classIndices.length;
   const out = new Float64Array(rows.length * numClasses);
-  for (let first = 0; first < rows.length; first += BLOCK_ROWS) {
+  for (let first = 0; first < rows.length; first += LEVERAGE_ROWS) {
     context.signal?.throwIfAborted();
-    const count = Math.min(BLOCK_ROWS, rows.length - first);
-    const right = new Float64Array(numFeatures * count);
+    const count = Math.min(LEVERAGE_ROWS, rows.length - first);
+    const chosen = new Float64Array(count * numFeatures);
     for (let r = 0; r < count; r++) {
       const i = rows[first + r];
-      const feature = features.subarray(i * numFeatures, (i + 1) * numFeatures);
-      for (let m = 0; m < numFeatures; m++) right[m * count + r] = feature[m];
+      chosen.set(features.subarray(i * numFeatures, (i + 1) * numFeatures), r * numFeatures);
     }
+    const right = transpose(chosen, count, numFeatures);
     const shape = { m: count, n: numClasses, k: numFeatures, transposeA: true };
     out.set(await context.gemm.f64(right, coefficients, shape), first * numClasses);
-    const solved = await solveLower(factor, right, count, context);
-    const leverage = new Float64Array(count);
-    for (let at = 0; at < solved.length;) for (let r = 0; r < count; r++, at++) leverage[r] += solved[at] * solved[at];
+    const leverage = await system.quadraticForms(right, count);
     for (let r = 0; r < count; r++) {
       const i = rows[first + r];
       // Leverage is below one for any lambda above zero; rounding may bring it there.

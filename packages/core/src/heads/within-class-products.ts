@@ -5,7 +5,8 @@
 
 import type { FitContext, Memory, StatisticsMemory } from '../head.ts';
 import { choleskyFactor, solveLower, solveUpper } from '../linalg/cholesky.ts';
-import { codeGram } from '../memory/gram.ts';
+import { transpose } from '../linalg/transpose.ts';
+import { carriedGram } from '../memory/carried-gram.ts';
 import { classMeans } from './class-balance.ts';
 import { codeProducts } from './code-products.ts';
 import { shrinkPrecision, type Shrinkage, type ShrunkPrecision } from './shrinkage.ts';
@@ -36,12 +37,6 @@ function columnSquares(matrix: Float64Array, columns: number): Float64Array {
     for (let j = 0; j < columns; j++, at++) squares[j] += matrix[at] * matrix[at];
   }
   return squares;
-}
-
-function transpose(matrix: Float64Array, rows: number, columns: number): Float64Array {
-  const out = new Float64Array(matrix.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = matrix[i * columns + j];
-  return out;
 }
 
 /** Column j of the result is column j of `columns` minus column `owners[j]` of `others`; both have `height` rows. */
@@ -275,7 +270,8 @@ export async function withinClassProducts(
 ): Promise<WithinClassProducts> {
   const columns = groups.reduce((sum, group) => sum + group.width, 0);
   if (memory.numExamples < columns) return dualProducts(memory, groups, shrinkage, context);
-  const gram = await codeGram(memory.codes, memory.numExamples, memory.width, context, 0, columns);
+  const gramRows = { rows: memory.codes, width: memory.width, columns };
+  const gram = await carriedGram(`code-gram ${columns}`, '', memory.codes, gramRows, context, true);
   const { taps, dim, width, numClasses, numExamples, counts, sums } = memory;
   const statistics = { taps, dim, width, numClasses, numExamples, counts, sums, gram };
   return primalProducts(statistics, groups, shrinkage, context, { memory, rows });

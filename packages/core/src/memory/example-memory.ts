@@ -17,9 +17,12 @@ export interface Example {
   readonly codes: Int8Array;
 }
 
-/** The canonical view: what heads read, and beside it the names of rows and classes. */
+/**
+ * The canonical view: what heads read, and beside it the names of rows and classes. Classes stand in an order of what is in
+ * them (ids, then codes), not of their labels: a class that is renamed stays where it is, and so does all that was solved.
+ */
 export interface MemoryView extends Memory {
-  /** Labels in class index order, ascending by UTF-16 units. */
+  /** Labels in class index order. */
   readonly labels: readonly string[];
   /** Ids by row. */
   readonly ids: readonly string[];
@@ -168,7 +171,9 @@ export class ExampleMemory {
 
   #buildView(): MemoryView {
     const { taps, dim, width } = this;
-    const labels = [...this.#classes.keys()].sort(compareText);
+    const ordered = [...this.#classes.keys()].map((label) => ({ label, examples: this.examples(label) }));
+    ordered.sort((a, b) => compareContent(a.examples, b.examples) || compareText(a.label, b.label));
+    const labels = ordered.map(({ label }) => label);
     const numExamples = this.#numExamples;
     const codes = new Int8Array(numExamples * width);
     const classIndices = new Int32Array(numExamples);
@@ -177,11 +182,11 @@ export class ExampleMemory {
     const ids: string[] = [];
     const sources: (string | undefined)[] = [];
     let row = 0;
-    for (const [classIndex, label] of labels.entries()) {
+    for (const [classIndex, { label, examples }] of ordered.entries()) {
       const record = this.#record(label);
       sums.set(record.sums, classIndex * width);
       counts[classIndex] = record.examples.size;
-      for (const example of this.examples(label)) {
+      for (const example of examples) {
         codes.set(example.codes, row * width);
         // The view becomes the only copy of the codes: the arrays that the examples came with can be freed.
         record.examples.set(example.id, { ...example, codes: codes.subarray(row * width, (row + 1) * width) });
@@ -217,6 +222,18 @@ export class ExampleMemory {
       );
     }
   }
+}
+
+/** By ids, then by codes, then by how many there are; both sorted by id. */
+function compareContent(a: readonly Example[], b: readonly Example[]): number {
+  const both = Math.min(a.length, b.length);
+  for (let i = 0; i < both; i++) if (a[i].id !== b[i].id) return compareText(a[i].id, b[i].id);
+  for (let i = 0; i < both; i++) {
+    for (let j = 0; j < a[i].codes.length; j++) {
+      if (a[i].codes[j] !== b[i].codes[j]) return a[i].codes[j] - b[i].codes[j];
+    }
+  }
+  return a.length - b.length;
 }
 
 function accumulate(sums: Float64Array, codes: Int8Array, sign: 1 | -1): void {

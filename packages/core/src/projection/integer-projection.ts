@@ -1,6 +1,7 @@
 /** Exact integer products of codes with a fixed integer matrix, and how each row of them becomes int8 features. */
 
 import type { FitContext } from '../head.ts';
+import { codeScan, SCAN_ROWS } from '../memory/code-scan.ts';
 import { codeScale } from '../memory/codes.ts';
 import type { Projection, ProjectionInput } from './projection.ts';
 
@@ -97,13 +98,14 @@ export function integerProjection(
     projectInto(codes, count, out) {
       const row = new Int32Array(columns);
       const products = new Int32Array(numFeatures);
+      const scan = codeScan(weights, numFeatures, width);
       for (let i = 0; i < count; i++) {
         for (let j = 0; j < columns; j++) row[j] = codes[i * width + j] * factors[Math.floor(j / dim)];
-        for (let m = 0; m < numFeatures; m++) {
-          const from = m * width;
-          let sum = 0;
-          for (let j = 0; j < columns; j++) sum += row[j] * weights[from + j];
-          products[m] = sum;
+        scan.setQuery(row, 0, 0, columns);
+        for (let first = 0; first < numFeatures; first += SCAN_ROWS) {
+          const block = Math.min(SCAN_ROWS, numFeatures - first);
+          scan.scanRows(first, block);
+          products.set(scan.products.subarray(0, block), first);
         }
         activate(products, 0, numFeatures, out, i * numFeatures);
       }

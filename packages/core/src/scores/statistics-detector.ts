@@ -10,6 +10,7 @@
  */
 
 import type { FitContext, StatisticsMemory } from '../head.ts';
+import { linearScoresInto } from '../heads/linear-scores.ts';
 import type { UnknownDetector } from './unknown.ts';
 
 export async function fitStatisticsDetector(
@@ -50,19 +51,23 @@ export async function fitStatisticsDetector(
   // A class with one example is taken to be as tight as the others; where no class has two, nothing can be called strange.
   for (let k = 0; k < numClasses; k++) if (counts[k] < 2) centres[k] = several > 0 ? meanCentre / several : -1;
 
+  // Sums are integers, which rounding to multiples of a power of two leaves as they are.
+  const products = { width, numClasses, weights: sums, offsets: new Float64Array(numClasses) };
+  const dots = new Float64Array(numClasses);
   return {
     detectInto(codes, numQueries, strangeness, pValues) {
       for (let query = 0; query < numQueries; query++) {
         const start = query * width;
         let squares = 0;
         for (let j = 0; j < width; j++) squares += codes[start + j] ** 2;
+        const size = Math.sqrt(squares);
+        linearScoresInto(products, codes.subarray(start, start + width), 1, dots);
         let least = Infinity;
         for (let k = 0; k < numClasses; k++) {
-          let dot = 0;
-          for (let j = 0; j < width; j++) dot += codes[start + j] * sums[k * width + j];
           // A mean of exactly zero has no direction: nothing is near it.
-          const cosine = norms[k] > 0 ? dot / (norms[k] * Math.sqrt(squares)) : 0;
-          least = Math.min(least, (centres[k] - cosine) / deviations[k]);
+          const cosine = norms[k] > 0 ? dots[k] / (norms[k] * size) : 0;
+          const strange = (centres[k] - cosine) / deviations[k];
+          if (strange < least) least = strange;
         }
         strangeness[query] = least;
         pValues[query] = studentTail5(least);
@@ -73,6 +78,8 @@ export async function fitStatisticsDetector(
 
 /** Smallest deviation of a cosine, so that a class of equal examples does not turn everything else away. */
 const SMALLEST_DEVIATION = 0.02;
+/** Classes whose products with the scatter are formed at a time. */
+const BLOCK_CLASSES = 4096;
 
 async function deviationsAlongMeans(
   width: number,
@@ -86,17 +93,28 @@ async function deviationsAlongMeans(
   context: FitContext,
 ): Promise<Float64Array> {
   const { gemm } = context;
-  const products = await gemm.f64(sums, gram, { m: numClasses, n: width, k: width });
-  const overlaps = await gemm.f64(sums, sums, { m: numClasses, n: numClasses, k: width, transposeB: true });
+  // Within-class scatter is the Gram matrix less each class's own, sum_c sum_c' / n_c: width x width, however many classes.
+  const scaled = new Float64Array(numClasses * width);
+  for (let k = 0; k < numClasses; k++) {
+    const root = Math.sqrt(counts[k]);
+    for (let j = k * width; j < (k + 1) * width; j++) scaled[j] = sums[j] / root;
+  }
+  const scatter = await gemm.f64(scaled, scaled, { m: width, n: width, k: numClasses, transposeA: true });
+  for (let i = 0; i < scatter.length; i++) scatter[i] = gram[i] - scatter[i];
   const freedom = numExamples - numClasses;
   const deviations = new Float64Array(numClasses);
-  for (let k = 0; k < numClasses; k++) {
-    let quadratic = 0;
-    for (let j = 0; j < width; j++) quadratic += products[k * width + j] * sums[k * width + j];
-    // Within-class scatter is the Gram matrix less each class's own: sum_c sum_c' / n_c.
-    for (let c = 0; c < numClasses; c++) quadratic -= overlaps[k * numClasses + c] ** 2 / counts[c];
-    const variance = freedom > 0 && norms[k] > 0 ? Math.max(quadratic, 0) / (freedom * (norms[k] * length) ** 2) : 0;
-    deviations[k] = Math.max(Math.sqrt(variance), SMALLEST_DEVIATION);
+  for (let first = 0; first < numClasses; first += BLOCK_CLASSES) {
+    const block = sums.subarray(first * width, Math.min(numClasses, first + BLOCK_CLASSES) * width);
+    const rows = block.length / width;
+    const products = await gemm.f64(block, scatter, { m: rows, n: width, k: width });
+    for (let r = 0; r < rows; r++) {
+      let quadratic = 0;
+      for (let j = r * width; j < (r + 1) * width; j++) quadratic += products[j] * block[j];
+      const k = first + r;
+      const variance = freedom > 0 && norms[k] > 0 ? Math.max(quadratic, 0) / (freedom * (norms[k] * length) ** 2) : 0;
+      deviations[k] = Math.max(Math.sqrt(variance), SMALLEST_DEVIATION);
+    }
+    await context.yieldToHost?.();
   }
   return deviations;
 }

@@ -9,8 +9,10 @@ import { choleskyFactor } from '../linalg/cholesky.ts';
 import { seededBits } from '../projection/seeded-bits.ts';
 import { fitTemperature } from './calibration.ts';
 
-/** Inputs drawn, over all classes. */
+/** Inputs drawn, over all classes; with many classes fewer, as calibration reads 2^18 scores at most, but no fewer than 16. */
 const DRAWN = 512;
+const LEAST_DRAWN = 16;
+const MOST_SCORES = 2 ** 18;
 /** Added to the covariance, as a share of its mean diagonal: it has no full rank before there are `width` examples. */
 const JITTER = 1e-3;
 
@@ -23,8 +25,12 @@ export async function statisticsTemperature(
   const { width, numClasses, numExamples, counts, sums } = statistics;
   // Where no class has two examples nothing is known of spread: the means themselves, of which only the prior takes the scale.
   const isSpreadKnown = numExamples > numClasses;
-  const owners = Int32Array.from({ length: isSpreadKnown ? DRAWN : numClasses }, (_, i) => i % numClasses).sort();
-  const noise = isSpreadKnown ? await withinClassNoise(statistics, DRAWN, context) : undefined;
+  const affordable = Math.min(DRAWN, Math.max(LEAST_DRAWN, Math.floor(MOST_SCORES / numClasses)));
+  const numDrawn = isSpreadKnown ? affordable : Math.min(affordable, numClasses);
+  const owners = Int32Array.from({ length: numDrawn }, (_, i) =>
+    numDrawn < numClasses ? Math.floor((i * numClasses) / numDrawn) : i % numClasses,
+  ).sort();
+  const noise = isSpreadKnown ? await withinClassNoise(statistics, numDrawn, context) : undefined;
   const codes = new Int8Array(owners.length * width);
   for (let i = 0; i < codes.length; i++) {
     const k = owners[Math.floor(i / width)];
@@ -32,10 +38,16 @@ export async function statisticsTemperature(
     const value = mean + (noise === undefined ? 0 : Math.sqrt(1 + 1 / counts[k]) * noise[i]);
     codes[i] = Math.max(-127, Math.min(127, Math.round(value)));
   }
-  const scores = new Float64Array(owners.length * numClasses);
-  head.scoresInto(codes, owners.length, scores);
-  if (!isSpreadKnown) for (let k = 0; k < numClasses; k++) scores[k * numClasses + k] = -Infinity;
+  const scores = await scoresOf(head, codes, numDrawn);
+  if (!isSpreadKnown) for (const [i, k] of owners.entries()) scores[i * numClasses + k] = -Infinity;
   return fitTemperature(scores, owners, owners.length, numClasses);
+}
+
+async function scoresOf(head: FittedHead, codes: Int8Array, numQueries: number): Promise<Float64Array> {
+  if (head.scores !== undefined) return head.scores(codes, numQueries);
+  const scores = new Float64Array(numQueries * head.numClasses);
+  head.scoresInto(codes, numQueries, scores);
+  return scores;
 }
 
 /** Float64Array, numDrawn x width: rows of covariance S, unbiased in `numExamples - numClasses` degrees of freedom. */

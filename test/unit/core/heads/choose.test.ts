@@ -135,10 +135,12 @@ describe('what auto weighs by', () => {
   });
 
   it('leaves out all examples, or an even spread where that would be too much', () => {
-    expect(Array.from(leaveOneOutRows(5, 3))).toEqual([0, 1, 2, 3, 4]);
-    const rows = leaveOneOutRows(100_000, 10_000);
-    expect(rows.length * 10_000).toBeLessThanOrEqual(2 ** 22);
+    expect(Array.from(leaveOneOutRows({ numExamples: 5, numClasses: 3 }, {}))).toEqual([0, 1, 2, 3, 4]);
+    const many = { numExamples: 100_000, numClasses: 10_000 };
+    const rows = leaveOneOutRows(many, {});
+    expect(rows).toHaveLength(256);
     expect(rows[1] - rows[0]).toBeGreaterThan(50);
-    expect(leaveOneOutRows(3, 2 ** 23)).toHaveLength(1);
+    expect(leaveOneOutRows(many, { leaveOneOutEntries: 2 ** 22 })).toHaveLength(419);
+    expect(leaveOneOutRows({ numExamples: 3, numClasses: 2 ** 23 }, {})).toHaveLength(3);
   });
 });

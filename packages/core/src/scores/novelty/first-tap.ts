@@ -5,9 +5,7 @@
  */
 
 import type { FitContext, Memory } from '../../head.ts';
-
-/** Rows whose products of int8 codes sum exactly in f32: 2^10 * 2^14 = 2^24. */
-const EXACT_ROWS = 1024;
+import { carriedGram } from '../../memory/carried-gram.ts';
 
 /** Float64Array, numClasses x dim: class means of the first tap, in code units; the caller owns it. */
 export function firstTapMeans({ dim, width, numClasses, counts, sums }: Memory): Float64Array<ArrayBuffer> {
@@ -20,21 +18,9 @@ export function firstTapMeans({ dim, width, numClasses, counts, sums }: Memory):
 
 /** Float64Array, dim x dim: sum of outer products of the first tap's codes, exact integers; the caller owns it. */
 export async function firstTapGram(
-  { dim, width, numExamples, codes }: Memory,
-  { gemm, signal, yieldToHost }: FitContext,
+  { dim, width, codes }: Memory,
+  context: FitContext,
 ): Promise<Float64Array<ArrayBuffer>> {
-  const gram = new Float64Array(dim * dim);
-  for (let start = 0; start < numExamples; start += EXACT_ROWS) {
-    signal?.throwIfAborted();
-    const rows = Math.min(EXACT_ROWS, numExamples - start);
-    const block = new Float32Array(rows * dim);
-    for (let i = 0; i < rows; i++) {
-      const from = (start + i) * width;
-      for (let j = 0; j < dim; j++) block[i * dim + j] = codes[from + j];
-    }
-    const product = await gemm.f32(block, block, { m: dim, n: dim, k: rows, transposeA: true });
-    for (let j = 0; j < gram.length; j++) gram[j] += product[j];
-    await yieldToHost?.();
-  }
-  return gram;
+  const gram = await carriedGram(`code-gram ${dim}`, '', codes, { rows: codes, width, columns: dim }, context, true);
+  return gram.slice();
 }

@@ -12,6 +12,7 @@
 
 import type { FitContext, Memory } from '../../head.ts';
 import { choleskyFactor, solveLower } from '../../linalg/cholesky.ts';
+import { RowDots } from '../../linalg/row-dots.ts';
 import { codeScale } from '../../memory/codes.ts';
 import { dotProduct } from '../dot-product.ts';
 import { firstTapGram, firstTapMeans } from './first-tap.ts';
@@ -21,6 +22,9 @@ export function groupRidge(dim: number): number {
   const scale = codeScale(dim);
   return (scale * scale) / 2;
 }
+
+/** Rows of the triangular factor that are multiplied together, a multiple of 4. */
+const BAND = 16;
 
 /** Whitened examples and their inner products with all means, row by row. */
 export interface ExampleProducts {
@@ -52,7 +56,7 @@ export class WhitenedGroups {
   readonly #fullSquares: Float64Array;
   readonly #query: Float64Array;
   readonly #away: Float64Array;
-  readonly #raw: Float64Array;
+  #dots: { readonly whitening: RowDots; readonly means: RowDots } | undefined;
   #gain = 0;
   #home = -1;
 
@@ -69,7 +73,6 @@ export class WhitenedGroups {
     this.#fullSquares = new Float64Array(counts.length);
     this.#query = new Float64Array(dim);
     this.#away = new Float64Array(dim);
-    this.#raw = new Float64Array(dim);
     this.#means.set(whitenedMeans);
     for (let k = 0; k < counts.length; k++) {
       this.#fullSquares[k] = dotProduct(this.#means, k * dim, this.#means, k * dim, dim);
@@ -106,13 +109,35 @@ export class WhitenedGroups {
   /** Reads a query: fills `square`, `products` and `squares`. */
   readQuery(codes: Int8Array, offset: number): void {
     const { dim } = this.#memory;
-    for (let j = 0; j < dim; j++) this.#raw[j] = codes[offset + j];
-    whitenInto(this.#whitening, this.#raw, dim, this.#query);
+    const { whitening, means } = (this.#dots ??= this.#rowDots());
+    for (let j = 0; j < dim; j++) whitening.x[j] = codes[offset + j];
+    for (let i = 0; i < dim; i += BAND) {
+      // Above the diagonal the factor is zero: each band of rows ends with its last one's diagonal.
+      const rows = Math.min(BAND, dim - i);
+      whitening.multiply(i, rows, Math.min(i + BAND, whitening.stride));
+    }
+    this.#query.set(whitening.out);
+    means.x.set(whitening.out);
+    means.multiply(0, this.numGroups);
+    this.products.set(means.out);
     this.#home = -1;
     this.#gain = 0;
     this.square = dotProduct(this.#query, 0, this.#query, 0, dim);
-    for (let k = 0; k < this.numGroups; k++) this.products[k] = dotProduct(this.#query, 0, this.#means, k * dim, dim);
     this.squares.set(this.#fullSquares);
+  }
+
+  /** Copies of the whitening matrix and of the means for single queries, made at the first. */
+  #rowDots(): { readonly whitening: RowDots; readonly means: RowDots } {
+    const { dim } = this.#memory;
+    const whitening = new RowDots(dim, dim);
+    for (let i = 0; i < dim; i++) {
+      whitening.rows.set(this.#whitening.subarray(i * dim, i * dim + i + 1), i * whitening.stride);
+    }
+    const means = new RowDots(this.numGroups, dim);
+    for (let k = 0; k < this.numGroups; k++) {
+      means.rows.set(this.#means.subarray(k * dim, (k + 1) * dim), k * means.stride);
+    }
+    return { whitening, means };
   }
 
   /** What `readExample` needs of many examples, through the Gemm: four products instead of two scalar ones a row. */
@@ -220,9 +245,4 @@ async function whiteningOf(
   const identity = new Float64Array(dim * dim);
   for (let j = 0; j < dim; j++) identity[j * dim + j] = 1;
   return solveLower(factor, identity, dim, context);
-}
-
-/** `out = L^-1 x`. */
-function whitenInto(whitening: Float64Array, x: Float64Array, dim: number, out: Float64Array): void {
-  for (let i = 0; i < dim; i++) out[i] = dotProduct(whitening, i * dim, x, 0, i + 1);
 }

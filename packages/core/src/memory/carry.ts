@@ -1,0 +1,60 @@
+/**
+ * What one solve hands to the next: exact quantities of examples, never a rounded one. A solve that finds them adds and
+ * takes away what changed and comes to the same bits as one that starts from nothing. It stays beside the content, is no
+ * part of it, and losing it costs time only.
+ */
+
+import { matchRows } from './match-rows.ts';
+
+interface Kept {
+  readonly parameters: string;
+  readonly codes: Int8Array;
+  readonly value: unknown;
+}
+
+/** A value of an earlier state, and where the rows of the present one stood in it. */
+export interface Carried<Value> {
+  readonly value: Value;
+  /** Int32Array, rows of the present: the row of the earlier state with equal codes, or -1. Each is named once. */
+  readonly sources: Int32Array;
+  /** Rows of the earlier state. */
+  readonly numBefore: number;
+}
+
+interface Match {
+  readonly before: Int8Array;
+  readonly after: Int8Array;
+  readonly sources: Int32Array;
+}
+
+export class Carry {
+  readonly #kept = new Map<string, Kept>();
+  #match: Match | undefined;
+
+  /**
+   * What `put` kept under the same name and parameters.
+   * @param codes Int8Array, rows x width: all codes of the present state
+   */
+  take<Value>(name: string, parameters: string, codes: Int8Array, width: number): Carried<Value> | undefined {
+    const kept = this.#kept.get(name);
+    if (kept === undefined || kept.parameters !== parameters) return undefined;
+    const sources = this.#sources(kept.codes, codes, width);
+    return { value: kept.value as Value, sources, numBefore: kept.codes.length / width };
+  }
+
+  /**
+   * Keeps a value for the next state. Neither it nor `codes` may be written to from now on: solves may overlap.
+   * @param parameters everything beside the codes that the value depends on
+   */
+  put(name: string, parameters: string, codes: Int8Array, value: unknown): void {
+    this.#kept.set(name, { parameters, codes, value });
+  }
+
+  #sources(before: Int8Array, after: Int8Array, width: number): Int32Array {
+    if (before === after) return Int32Array.from({ length: after.length / width }, (_, i) => i);
+    if (this.#match?.before !== before || this.#match.after !== after) {
+      this.#match = { before, after, sources: matchRows(before, after, width) };
+    }
+    return this.#match.sources;
+  }
+}

@@ -1,0 +1,180 @@
+/** The exact weighted Gram matrix of int8 features by panels of its lower half: what stays of it when the whole is too large. */
+
+import type { FitContext } from '../head.ts';
+import { panelColumns, type SymmetricPanels } from '../linalg/cholesky.ts';
+
+/** Rows of one f32 product: 127^2 * 1024 < 2^24, so every partial sum is an integer that f32 holds exactly. */
+const FLOAT_ROWS = 1024;
+/** Rows of one product of bytes: their sums stay below 2^31, and their transpose takes order x 4,096 bytes. */
+const BYTE_ROWS = 4096;
+/** Rows of one weight that are worth a product of their own: below, adding it up costs more than a product in f64. */
+const LEAST_ROWS = 80;
+
+/**
+ * `sum_i w_i f_i f_i^T`: the same integers whatever the order of the rows and the engine. Diagonal blocks are whole.
+ * @param features Int8Array, weights.length x order, row-major
+ * @param weights Float64Array, count: integers, such that the sum of `weight * 127^2` stays within 2^53
+ */
+export async function panelGram(
+  features: Int8Array,
+  weights: Float64Array,
+  order: number,
+  context: FitContext,
+): Promise<SymmetricPanels> {
+  const block = panelColumns(order);
+  const panels: Float64Array[] = [];
+  for (let start = 0; start < order; start += block) {
+    panels.push(new Float64Array((order - start) * Math.min(block, order - start)));
+  }
+  const into = { order, block, panels };
+  const byWeight = new Map<number, number[]>();
+  for (const [i, weight] of weights.entries()) {
+    const rows = byWeight.get(weight);
+    if (rows) rows.push(i);
+    else byWeight.set(weight, [i]);
+  }
+  // Products of bytes take a left side without sign: ReLU features have none.
+  const bytes = context.gemm.int8 !== undefined && (await withoutSign(features, context));
+  const rare: number[] = [];
+  for (const [weight, rows] of byWeight) {
+    if (rows.length < LEAST_ROWS) {
+      rare.push(...rows);
+      continue;
+    }
+    const most = bytes ? BYTE_ROWS : FLOAT_ROWS;
+    for (let first = 0; first < rows.length; first += most) {
+      const chosen = rows.slice(first, first + most);
+      await (bytes ? addBytes : addFloats)(into, features, chosen, weight, context);
+    }
+  }
+  for (let first = 0; first < rare.length; first += FLOAT_ROWS) {
+    await addWeighted(into, features, rare.slice(first, first + FLOAT_ROWS), weights, context);
+  }
+  return into;
+}
+
+/** Features looked at between two turns of the host. */
+const TURN_FEATURES = 2 ** 23;
+
+async function withoutSign(features: Int8Array, { yieldToHost, signal }: FitContext): Promise<boolean> {
+  for (let first = 0; first < features.length; first += TURN_FEATURES) {
+    signal?.throwIfAborted();
+    const end = Math.min(features.length, first + TURN_FEATURES);
+    for (let i = first; i < end; i++) if (features[i] < 0) return false;
+    await yieldToHost?.();
+  }
+  return true;
+}
+
+type Values = Int8Array | Float32Array | Float64Array;
+
+/** Columns `[start, start + width)` of the chosen rows, rows.length x width. */
+function stripInto<V extends Values>(
+  features: Int8Array,
+  order: number,
+  rows: readonly number[],
+  start: number,
+  width: number,
+  strip: V,
+): V {
+  for (let r = 0; r < rows.length; r++) {
+    const from = rows[r] * order + start;
+    strip.set(features.subarray(from, from + width), r * width);
+  }
+  return strip;
+}
+
+/** Side of a square that is transposed while it lies in the first-level cache. */
+const TILE = 64;
+/** Columns transposed between two turns of the host. */
+const TURN_COLUMNS = 512;
+
+/** The chosen rows as columns: order x rows.length, each times its factor. */
+async function transposeRows<V extends Values>(
+  features: Int8Array,
+  order: number,
+  rows: readonly number[],
+  factors: ((row: number) => number) | undefined,
+  out: V,
+  { yieldToHost, signal }: FitContext,
+): Promise<V> {
+  const count = rows.length;
+  for (let j0 = 0; j0 < order; j0 += TILE) {
+    const j1 = Math.min(order, j0 + TILE);
+    for (let r0 = 0; r0 < count; r0 += TILE) {
+      const r1 = Math.min(count, r0 + TILE);
+      for (let r = r0; r < r1; r++) {
+        const from = rows[r] * order;
+        const factor = factors === undefined ? 1 : factors(rows[r]);
+        for (let j = j0; j < j1; j++) out[j * count + r] = factor * features[from + j];
+      }
+    }
+    if (j1 % TURN_COLUMNS === 0) {
+      signal?.throwIfAborted();
+      await yieldToHost?.();
+    }
+  }
+  return out;
+}
+
+async function addBytes(
+  { order, block, panels }: SymmetricPanels,
+  features: Int8Array,
+  rows: readonly number[],
+  weight: number,
+  context: FitContext,
+): Promise<void> {
+  const k = rows.length;
+  const left = await transposeRows(features, order, rows, undefined, new Int8Array(order * k), context);
+  for (const [p, panel] of panels.entries()) {
+    context.signal?.throwIfAborted();
+    const start = p * block;
+    const n = Math.min(block, order - start);
+    const right = stripInto(features, order, rows, start, n, new Int8Array(k * n));
+    const product = await context.gemm.int8!(left.subarray(start * k), right, { m: order - start, n, k });
+    for (let i = 0; i < product.length; i++) panel[i] += weight * product[i];
+    await context.yieldToHost?.();
+  }
+}
+
+async function addFloats(
+  { order, block, panels }: SymmetricPanels,
+  features: Int8Array,
+  rows: readonly number[],
+  weight: number,
+  context: FitContext,
+): Promise<void> {
+  const k = rows.length;
+  const left = await transposeRows(features, order, rows, undefined, new Float32Array(order * k), context);
+  for (const [p, panel] of panels.entries()) {
+    context.signal?.throwIfAborted();
+    const start = p * block;
+    const n = Math.min(block, order - start);
+    const right = left.subarray(start * k, (start + n) * k);
+    const shape = { m: order - start, n, k, transposeB: true };
+    const product = await context.gemm.f32(left.subarray(start * k), right, shape);
+    for (let i = 0; i < product.length; i++) panel[i] += weight * product[i];
+    await context.yieldToHost?.();
+  }
+}
+
+/** Rows of many weights: integers up to 2^53 are exact in f64 too. */
+async function addWeighted(
+  { order, block, panels }: SymmetricPanels,
+  features: Int8Array,
+  rows: readonly number[],
+  weights: Float64Array,
+  context: FitContext,
+): Promise<void> {
+  const k = rows.length;
+  const left = await transposeRows(features, order, rows, (row) => weights[row], new Float64Array(order * k), context);
+  for (const [p, panel] of panels.entries()) {
+    context.signal?.throwIfAborted();
+    const start = p * block;
+    const n = Math.min(block, order - start);
+    const right = stripInto(features, order, rows, start, n, new Float64Array(k * n));
+    const product = await context.gemm.f64(left.subarray(start * k), right, { m: order - start, n, k });
+    for (let i = 0; i < product.length; i++) panel[i] += product[i];
+    await context.yieldToHost?.();
+  }
+}
