@@ -18,7 +18,7 @@ import { evaluateClassifier, type EvaluateOptions, type LabelledInput } from './
 import type { EvaluationResult } from './evaluation/evaluate.ts';
 import type { Gemm } from './gemm.ts';
 import type { FitContext, HeadReport } from './head.ts';
-import { typedArrayGemm } from './linalg/typed-array-gemm.ts';
+import { createWasmGemm } from './linalg/wasm-gemm.ts';
 import { encodeCodes } from './memory/codes.ts';
 import { classNotFound, type ClassSummary } from './memory/class-map.ts';
 import { canonicalLabel } from './memory/label.ts';
@@ -28,6 +28,8 @@ import { reviewExamples, suggestInputs, type ReviewReport, type SuggestedInput }
 import { contentHash, decodeSnapshot, encodeSnapshot } from './snapshot/snapshot.ts';
 import { DEFAULT_UNKNOWN_BELOW } from './scores/novelty-p-value.ts';
 import { requireSameBackbone } from './snapshot/identity.ts';
+import { Carry } from './memory/carry.ts';
+import { PendingSolution } from './pending-solution.ts';
 import { checkHead, solve, type PredictOptions, type Solution } from './solution.ts';
 import type { Store } from './store.ts';
 
@@ -38,7 +40,7 @@ export interface ClassifierOptions {
   readonly unknownBelow?: number;
   /** `examples` (the default) keeps every example's code; `statistics` keeps sums only: for privacy, and for millions. */
   readonly memory?: MemoryMode;
-  /** Who multiplies matrices; default core's own kernel. Runtimes inject ONNX Runtime's. */
+  /** Who multiplies matrices; default core's own (WebAssembly SIMD, or typed arrays). Runtimes inject ONNX Runtime's. */
   readonly gemm?: Gemm;
   /** Lets the host's event loop turn between slices of a long solve. Runtimes inject it. */
   readonly yieldToHost?: () => Promise<void>;
@@ -49,6 +51,9 @@ export interface ClassifierOptions {
 export interface ClassifyOptions extends PredictOptions {
   readonly signal?: AbortSignalLike;
 }
+
+/** Examples x classes whose leave-one-out scores a review looks at. */
+const REVIEW_ENTRIES = 2 ** 22;
 
 /** Examples embedded and classified in one step of `classifyMany`. */
 const BATCH = 32;
@@ -64,20 +69,20 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   readonly #context: FitContext;
   readonly #ownsBackbone: boolean;
   #content: Content;
-  #solution: Promise<Solution> | undefined;
+  #pending: PendingSolution | undefined;
   #disposed = false;
 
   /** @throws INVALID_ARGUMENT for an unknown head or memory, or `unknownBelow` outside 0 to 1 */
   constructor(backbone: Backbone<Input>, options: ClassifierOptions = {}) {
     const { head = 'auto', unknownBelow = DEFAULT_UNKNOWN_BELOW, memory = 'examples' } = options;
-    const { gemm = typedArrayGemm, yieldToHost, ownsBackbone = false } = options;
+    const { yieldToHost, gemm = createWasmGemm(yieldToHost), ownsBackbone = false } = options;
     if (!(unknownBelow >= 0 && unknownBelow <= 1)) throw expected('unknownBelow', 'a number from 0 to 1', unknownBelow);
     this.#content = emptyContent(memory, backbone.identity.taps.length, backbone.identity.dim);
     checkHead(head, this.#content);
     this.backbone = backbone;
     this.head = head;
     this.unknownBelow = unknownBelow;
-    this.#context = yieldToHost === undefined ? { gemm } : { gemm, yieldToHost };
+    this.#context = { gemm, carry: new Carry(), ...(yieldToHost && { yieldToHost }) };
     this.#ownsBackbone = ownsBackbone;
   }
 
@@ -259,8 +264,15 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     options: { readonly most?: number; readonly signal?: AbortSignalLike } = {},
   ): Promise<ReviewReport<Label>> {
     exampleMemory(this.#content, 'review', 'Learn with memory "examples" to use it.');
-    const solution = await this.#solve(options.signal);
-    return (await reviewExamples(solution, this.#context, options.most ?? 50)) as ReviewReport<Label>;
+    const { signal, most = 50 } = options;
+    let solution = await this.#solve(signal);
+    const rows = solution.head.leaveOneOutRows?.length ?? this.numExamples;
+    if (rows < this.numExamples) {
+      // Answers need a sample of leave-one-out, a review as much of it as can be had.
+      const context = { ...this.#context, leaveOneOutEntries: REVIEW_ENTRIES, ...(signal && { signal }) };
+      solution = await solve(this.#content, this.head, this.unknownBelow, context);
+    }
+    return (await reviewExamples(solution, this.#context, most)) as ReviewReport<Label>;
   }
 
   /** Which unlabelled inputs to label next, the most useful first. @throws NO_CLASSES; UNSUPPORTED in statistics mode */
@@ -303,7 +315,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#solution = undefined;
+    this.#pending = undefined;
     if (this.#ownsBackbone) await this.backbone.dispose();
   }
 
@@ -347,21 +359,16 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   async #solve(signal: AbortSignalLike | undefined): Promise<Solution> {
     this.#requireUsable();
     this.#requireClasses();
-    if (this.#solution === undefined) {
-      // An abort ends its caller's wait, not the solve: that serves every later caller.
-      const solution = solve(this.#content, this.head, this.unknownBelow, this.#context);
-      this.#solution = solution;
-      solution.catch(() => {
-        if (this.#solution === solution) this.#solution = undefined;
-      });
+    if (this.#pending === undefined || this.#pending.stopped) {
+      this.#pending = new PendingSolution(this.#context, (context) =>
+        solve(this.#content, this.head, this.unknownBelow, context),
+      );
     }
-    const solution = await this.#solution;
-    signal?.throwIfAborted();
-    return solution;
+    return this.#pending.wait(signal);
   }
 
   #changed(): void {
-    this.#solution = undefined;
+    this.#pending = undefined;
   }
 
   #requireClass(name: string): void {

@@ -47,13 +47,37 @@ export type { LabelledCodes, OrderSpread, ProtocolResult } from './evaluation/ru
 
 // What runtimes are built from: pixels, model graphs, matrix kernels.
 export { canaryPixels } from './image/canary-pixels.ts';
+export {
+  DEFAULT_MAX_PIXELS,
+  pictureTooLarge,
+  pictureUnreadable,
+  type DecodedPicture,
+} from './image/decoded-picture.ts';
 export { flattenOnWhite } from './image/flatten-on-white.ts';
 export { imageId } from './image/image-id.ts';
+export { sha256Hex } from './sha256.ts';
 export { pictureHeader, type PictureFormat, type PictureHeader } from './image/picture-header.ts';
 export { preprocessInto } from './image/preprocess.ts';
+export {
+  FieldReader,
+  parseInput,
+  parseManifest,
+  preprocessingOf,
+  type Manifest,
+  type ManifestFile,
+  type ManifestInput,
+  type ManifestOutput,
+  type Pooling,
+  type StackedOutput,
+  type TensorOutput,
+  type TensorTap,
+} from './backbones/manifest.ts';
+export { exposeTaps, type ReadyModel } from './backbones/expose-taps.ts';
+export { CANARY_COSINE, readTaps, smallestCosine, tapOutputs, type OutputTensor } from './backbones/read-taps.ts';
 export { typedArrayGemm } from './linalg/typed-array-gemm.ts';
+export { createWasmGemm, wasmGemm } from './linalg/wasm-gemm.ts';
 export { addGraphOutputs } from './onnx/add-graph-outputs.ts';
-export { matmulGraph } from './onnx/matmul-graph.ts';
+export { bytesMatmulGraph, matmulGraph } from './onnx/matmul-graph.ts';
 export {
   readModelGraph,
   type OnnxGraph,

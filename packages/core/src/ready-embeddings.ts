@@ -1,10 +1,9 @@
 /** A backbone for embeddings that were made elsewhere: text, audio, another library's vectors, benchmark features. */
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Backbone, BackboneIdentity, Embedded } from './backbone.ts';
 import { ImprintError, expected } from './errors.ts';
 import { utf8Encode } from './platform.ts';
+import { sha256Hex } from './sha256.ts';
 
 export interface ReadyEmbedding {
   /** Float32Array, taps x dim, row-major, any length. */
@@ -29,7 +28,7 @@ export interface ReadyEmbeddingsOptions {
 export function readyEmbeddings({ name, dim, taps = ['embedding'] }: ReadyEmbeddingsOptions): Backbone<ReadyEmbedding> {
   if (!Number.isSafeInteger(dim) || dim < 1) throw expected('dim', 'a positive integer', dim);
   if (taps.length === 0) throw expected('taps', 'at least one tap name', taps);
-  const digest = bytesToHex(sha256(utf8Encode(JSON.stringify(['ready-embeddings', name, dim, taps]))));
+  const digest = sha256Hex(utf8Encode(JSON.stringify(['ready-embeddings', name, dim, taps])));
   const identity: BackboneIdentity = { name, sha256: digest, dim, taps };
   return {
     identity,
@@ -55,5 +54,5 @@ function embedded(input: ReadyEmbedding, index: number, width: number): Embedded
     return { index, source, error };
   }
   const bytes = new Uint8Array(embedding.buffer, embedding.byteOffset, embedding.byteLength);
-  return { index, source, id: id ?? bytesToHex(sha256(bytes)).slice(0, 16), embedding: embedding.slice() };
+  return { index, source, id: id ?? sha256Hex(bytes).slice(0, 16), embedding: embedding.slice() };
 }

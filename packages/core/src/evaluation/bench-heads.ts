@@ -11,7 +11,7 @@ import { argmax } from '../heads/leave-one-out.ts';
 import { nearestClassMean } from '../heads/nearest-class-mean.ts';
 import { nearestExamples } from '../heads/nearest-examples.ts';
 import { projectedRidge } from '../heads/projected-ridge.ts';
-import { typedArrayGemm } from '../linalg/typed-array-gemm.ts';
+import { createWasmGemm } from '../linalg/wasm-gemm.ts';
 import { encodeCodes } from '../memory/codes.ts';
 import { memoryFromCodes } from '../memory/from-codes.ts';
 import type { AbortSignalLike } from '../platform.ts';
@@ -93,7 +93,7 @@ export async function* benchHeads(
   splits: readonly FewShotSplit[],
   options: BenchOptions = {},
 ): AsyncGenerator<BenchResult, void, undefined> {
-  const { gemm = typedArrayGemm, yieldToHost, signal } = options;
+  const { yieldToHost, gemm = createWasmGemm(yieldToHost), signal } = options;
   const context: FitContext = { gemm, ...(yieldToHost && { yieldToHost }), ...(signal && { signal }) };
   const { labels, shape } = features;
   const [numRows, taps, dim] = checkShape(features);
