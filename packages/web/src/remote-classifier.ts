@@ -1,0 +1,332 @@
+/** The page's side of a classifier: every verb is a call into the worker, and nothing is computed here. */
+
+import { describe, ImprintError } from '@imprint/core';
+import type {
+  AddOptions,
+  AddReport,
+  BackboneIdentity,
+  Classified,
+  ClassifyOptions,
+  EvaluateOptions,
+  EvaluationResult,
+  HeadReport,
+  LabelledInput,
+  MemoryMode,
+  Prediction,
+  ReviewReport,
+  SuggestedInput,
+  Unreadable,
+} from '@imprint/core';
+import { toWireImage, toWireInput } from './image-transfer.ts';
+import type { Verb, WireState } from './protocol.ts';
+import { watchVideo } from './watch.ts';
+import type {
+  DeviceReport,
+  ImageInput,
+  Notice,
+  StorageReport,
+  Watched,
+  WatchOptions,
+  WebClassifier,
+} from './web-classifier.ts';
+import { fromWireError, type WireError } from './wire-error.ts';
+import type { CallOptions, LinkEvents, WorkerLink } from './worker-link.ts';
+
+type Many<T> = Iterable<T> | AsyncIterable<T>;
+
+/** State and listeners: there before the worker is, so that nothing it says is lost. */
+export class RemoteState implements LinkEvents {
+  state: WireState | undefined;
+  readonly changeListeners = new Set<() => void>();
+  readonly noticeListeners = new Set<(notice: Notice) => void>();
+  #hasSaved = false;
+  #asked = false;
+
+  /** Asks the browser, once, to keep the storage: when there is something in it, as some browsers ask the person. */
+  #persist(): void {
+    if (this.#asked) return;
+    this.#asked = true;
+    const { storage } = navigator as { storage?: StorageManager };
+    storage?.persist?.().catch(() => undefined);
+  }
+
+  onState(state: WireState): void {
+    const before = this.state;
+    this.state = state;
+    if (this.#hasSaved && state.classes.length > 0) this.#persist();
+    if (before !== undefined && JSON.stringify(before.classes) === JSON.stringify(state.classes)) return;
+    for (const listener of this.changeListeners) tell(listener, undefined);
+  }
+
+  onSaved(): void {
+    this.#hasSaved = true;
+  }
+
+  onNotice(notice: Notice): void {
+    for (const listener of this.noticeListeners) tell(listener, notice);
+  }
+}
+
+/** A listener's own error is the page's to see, and no other listener's loss. */
+function tell<T>(listener: (value: T) => void, value: T): void {
+  try {
+    listener(value);
+  } catch (error) {
+    reportError(error);
+  }
+}
+
+export class RemoteClassifier<Label extends string = string> implements WebClassifier<Label> {
+  readonly #link: WorkerLink;
+  readonly #remote: RemoteState;
+
+  constructor(link: WorkerLink, remote: RemoteState) {
+    this.#link = link;
+    this.#remote = remote;
+  }
+
+  get #state(): WireState {
+    return this.#remote.state!;
+  }
+
+  get identity(): BackboneIdentity {
+    return this.#link.identity;
+  }
+
+  get head(): string {
+    return this.#state.head;
+  }
+
+  get unknownBelow(): number {
+    return this.#state.unknownBelow;
+  }
+
+  get memory(): MemoryMode {
+    return this.#state.memory;
+  }
+
+  get classes(): readonly { readonly label: Label; readonly count: number }[] {
+    return this.#state.classes as readonly { label: Label; count: number }[];
+  }
+
+  get numExamples(): number {
+    return this.#state.numExamples;
+  }
+
+  get device(): DeviceReport {
+    return this.#state.device;
+  }
+
+  addClass(label: Label, examples: Many<ImageInput>, options: AddOptions = {}): Promise<AddReport> {
+    return this.#add('addClass', label, examples, options) as Promise<AddReport>;
+  }
+
+  addExamples(label: Label, examples: Many<ImageInput>, options: AddOptions = {}): Promise<AddReport> {
+    return this.#add('addExamples', label, examples, options) as Promise<AddReport>;
+  }
+
+  async addExample(label: Label, image: ImageInput): Promise<AddReport> {
+    const { value, transfer } = await toWireImage(image);
+    return (await this.#call('addExample', [label, value], { transfer })) as AddReport;
+  }
+
+  async removeClass(label: Label): Promise<void> {
+    await this.#call('removeClass', [label]);
+  }
+
+  async removeExamples(label: Label, ids: readonly string[]): Promise<void> {
+    await this.#call('removeExamples', [label, ids]);
+  }
+
+  async forgetExamples(label: Label, examples: Many<ImageInput>, options: AddOptions = {}): Promise<void> {
+    await this.#add('forgetExamples', label, examples, options);
+  }
+
+  async renameClass(from: Label, to: Label): Promise<void> {
+    await this.#call('renameClass', [from, to]);
+  }
+
+  async mergeClasses(from: Label, into: Label): Promise<void> {
+    await this.#call('mergeClasses', [from, into]);
+  }
+
+  async examples(label: Label): Promise<readonly { readonly id: string; readonly source: string | undefined }[]> {
+    return (await this.#ask('examples', [label])) as { id: string; source: string | undefined }[];
+  }
+
+  async classify(input: ImageInput, options: ClassifyOptions = {}): Promise<Prediction<Label>> {
+    const { value, transfer } = await toWireImage(input);
+    const { signal, rest } = withoutSignal(options);
+    // What was moved is gone with the worker; what was copied can be sent again.
+    const repeatable = transfer.length === 0;
+    return (await this.#call('classify', [value, rest], { signal, transfer, repeatable })) as Prediction<Label>;
+  }
+
+  async *classifyMany(
+    inputs: Many<ImageInput>,
+    options: ClassifyOptions = {},
+  ): AsyncGenerator<Classified<Label>, void, undefined> {
+    const { signal, rest } = withoutSignal(options);
+    const stream = this.#link.stream(requireIterable(inputs, 'inputs'), toWireInput);
+    const arrived: Classified<Label>[] = [];
+    let wake: () => void = () => undefined;
+    let ended = false;
+    const onYield = (value: unknown) => {
+      arrived.push(readable(value as Classified<Label>));
+      wake();
+    };
+    const call = this.#link.nextCall;
+    const end = this.#link.call('classifyMany', [stream, rest], { signal, streams: [stream], onYield }).finally(() => {
+      ended = true;
+      wake();
+    });
+    end.catch(() => undefined);
+    try {
+      for (;;) {
+        this.#link.next(call);
+        while (arrived.length === 0 && !ended) await new Promise<void>((resolve) => (wake = resolve));
+        const result = arrived.shift();
+        if (result === undefined) break;
+        yield result;
+      }
+      await end;
+    } finally {
+      if (!ended) this.#link.abort(call);
+    }
+  }
+
+  watch(video: HTMLVideoElement, options: WatchOptions = {}): AsyncGenerator<Watched<Label>, void, undefined> {
+    return watchVideo(this, video, options);
+  }
+
+  async evaluate(
+    examples: Many<LabelledInput<ImageInput, Label>>,
+    options: EvaluateOptions<ImageInput> = {},
+  ): Promise<EvaluationResult> {
+    const { signal, onProgress, onUnreadable, unknown } = options;
+    const stream = this.#link.stream(requireIterable(examples, 'examples'), async ({ label, input }) => {
+      const { value, transfer } = await toWireInput(input);
+      return { value: { label, input: value }, transfer };
+    });
+    const streams = [stream];
+    if (unknown !== undefined) streams.push(this.#link.stream(requireIterable(unknown, 'unknown'), toWireInput));
+    const wire = { ...(streams.length > 1 && { unknown: streams[1] }), reportUnreadable: onUnreadable !== undefined };
+    return (await this.#call('evaluate', [stream, wire], {
+      signal: signal as AbortSignal | undefined,
+      streams,
+      onEvent: (event, value) => {
+        if (event === 'progress') onProgress?.(value as { done: number });
+        else onUnreadable?.(readable(value as Unreadable));
+      },
+    })) as EvaluationResult;
+  }
+
+  async review(options: { readonly most?: number } = {}): Promise<ReviewReport<Label>> {
+    return (await this.#ask('review', [options])) as ReviewReport<Label>;
+  }
+
+  async suggest(pool: Many<ImageInput>, options: { readonly count?: number } = {}): Promise<SuggestedInput[]> {
+    const stream = this.#link.stream(requireIterable(pool, 'pool'), toWireInput);
+    return (await this.#call('suggest', [stream, options], { streams: [stream] })) as SuggestedInput[];
+  }
+
+  async report(): Promise<HeadReport> {
+    return (await this.#ask('report', [])) as HeadReport;
+  }
+
+  async snapshot(): Promise<Uint8Array<ArrayBuffer>> {
+    return (await this.#ask('snapshot', [])) as Uint8Array<ArrayBuffer>;
+  }
+
+  async hash(): Promise<string> {
+    return (await this.#ask('hash', [])) as string;
+  }
+
+  async export(): Promise<Blob> {
+    return new Blob([await this.snapshot()], { type: 'application/octet-stream' });
+  }
+
+  async import(
+    file: Blob | ArrayBuffer | Uint8Array,
+    { merge = false }: { readonly merge?: boolean } = {},
+  ): Promise<void> {
+    const bytes = file instanceof Blob ? new Uint8Array(await file.arrayBuffer()) : new Uint8Array(file);
+    await this.#call('import', [bytes, merge]);
+  }
+
+  async storage(): Promise<StorageReport> {
+    return (await this.#ask('storage', [])) as StorageReport;
+  }
+
+  async flush(): Promise<void> {
+    await this.#ask('flush', []);
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#remote.changeListeners.add(listener);
+    return () => this.#remote.changeListeners.delete(listener);
+  }
+
+  onNotice(listener: (notice: Notice) => void): () => void {
+    this.#remote.noticeListeners.add(listener);
+    return () => this.#remote.noticeListeners.delete(listener);
+  }
+
+  dispose(): Promise<void> {
+    this.#link.close(
+      new ImprintError('DISPOSED', 'Expected a classifier in use, got one that was disposed. Make a new one.'),
+    );
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #add(
+    verb: 'addClass' | 'addExamples' | 'forgetExamples',
+    label: Label,
+    examples: Many<ImageInput>,
+    { signal, onProgress, onUnreadable }: AddOptions,
+  ): Promise<unknown> {
+    const stream = this.#link.stream(requireIterable(examples, 'examples'), toWireInput);
+    const rest = onUnreadable === undefined ? {} : { onUnreadable };
+    const value = await this.#call(verb, [label, stream, rest], {
+      signal: signal as AbortSignal | undefined,
+      streams: [stream],
+      onEvent: (_, progress) => onProgress?.(progress as { done: number }),
+    });
+    if (value === undefined) return undefined;
+    const report = value as AddReport;
+    return { ...report, unreadable: report.unreadable.map(readable) };
+  }
+
+  #call(verb: Verb, args: readonly unknown[], options?: CallOptions): Promise<unknown> {
+    return this.#link.call(verb, args, options);
+  }
+
+  /** A call that changes nothing: after a crash it is asked again. */
+  #ask(verb: Verb, args: readonly unknown[]): Promise<unknown> {
+    return this.#link.call(verb, args, { repeatable: true });
+  }
+}
+
+/** An error that came as a plain object becomes one again. */
+function readable<T extends object>(item: T): T {
+  return 'error' in item ? { ...item, error: fromWireError(item.error as WireError) } : item;
+}
+
+function withoutSignal({ signal, ...rest }: ClassifyOptions): {
+  signal: AbortSignal | undefined;
+  rest: Omit<ClassifyOptions, 'signal'>;
+} {
+  return { signal: signal as AbortSignal | undefined, rest };
+}
+
+function requireIterable<T>(items: Many<T>, name: string): Many<T> {
+  const fits =
+    typeof items === 'object' && items !== null && (Symbol.iterator in items || Symbol.asyncIterator in items);
+  if (fits && !ArrayBuffer.isView(items)) return items;
+  const got = `got ${describe(items)}. Put a single picture in a list: [picture].`;
+  throw new ImprintError('INVALID_ARGUMENT', `Expected an iterable of pictures for ${name}, ${got}`);
+}

@@ -1,0 +1,86 @@
+/** ONNX Runtime in this worker: one of its builds, loaded from our own addresses and no other. */
+
+import { ImprintError, matmulGraph } from '@imprint/core';
+import type * as Ort from 'onnxruntime-web';
+import type { EngineName, EngineUrls } from '../protocol.ts';
+import { fetchAsset, WHERE_TO_PUT } from './fetch-asset.ts';
+
+export interface Engine {
+  readonly name: EngineName;
+  readonly ort: typeof Ort;
+  readonly numThreads: number;
+  /** Runs `task` when every task before it has ended: the builds with WebGPU suspend inside a run, and take no second one. */
+  exclusively<T>(task: () => Promise<T>): Promise<T>;
+}
+
+/** More threads gain nothing at these sizes, and phones have few fast cores. */
+const MAX_THREADS = 4;
+
+/** Threads that WASM can have here: shared memory needs cross-origin isolation. */
+export function threadsHere(wanted: number | undefined): number {
+  if (!globalThis.crossOriginIsolated) return 1;
+  return wanted ?? Math.min(MAX_THREADS, navigator.hardwareConcurrency || 1);
+}
+
+/**
+ * Loads a build's scripts and its WASM. Sessions that run side by side share it.
+ * @throws BACKBONE_NOT_FOUND where a file is not there, UNSUPPORTED where the page's policy forbids WASM
+ */
+export async function loadEngine(name: EngineName, urls: EngineUrls, threads: number | undefined): Promise<Engine> {
+  requireWasm();
+  const [ort, wasmBinary] = await Promise.all([
+    importScript(urls.script),
+    fetchAsset(urls.wasm, "ONNX Runtime's WASM file"),
+  ]);
+  const numThreads = threadsHere(threads);
+  Object.assign(ort.env.wasm, {
+    numThreads,
+    wasmBinary: wasmBinary.buffer,
+    wasmPaths: { mjs: urls.glue, wasm: urls.wasm },
+  });
+  ort.env.logLevel = 'fatal';
+  await initialise(ort);
+  let last: Promise<unknown> = Promise.resolve();
+  const exclusively = <T>(task: () => Promise<T>): Promise<T> => {
+    const next = last.then(task);
+    last = next.catch(() => undefined);
+    return next;
+  };
+  return { name, ort, numThreads, exclusively };
+}
+
+/** Compiles the WASM now, while the model is still on its way: ONNX Runtime does it with its first session. */
+async function initialise(ort: typeof Ort): Promise<void> {
+  const session = await ort.InferenceSession.create(matmulGraph({ type: 'f32' }), { executionProviders: ['wasm'] });
+  await session.release();
+  // Nobody reads these 14 to 27 MB again.
+  delete ort.env.wasm.wasmBinary;
+}
+
+async function importScript(url: string): Promise<typeof Ort> {
+  try {
+    return (await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ url)) as typeof Ort;
+  } catch (cause) {
+    const message = `Expected ONNX Runtime's script at ${url}, could not load it (${cause instanceof Error ? cause.message : String(cause)}). ${WHERE_TO_PUT}`;
+    throw new ImprintError('BACKBONE_NOT_FOUND', message, { cause });
+  }
+}
+
+/** The smallest module there is: it compiles wherever WASM may run. */
+const EMPTY_MODULE = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0);
+
+/** Throws UNSUPPORTED where WASM is missing, or blocked by the page's Content-Security-Policy. */
+function requireWasm(): void {
+  try {
+    new WebAssembly.Module(EMPTY_MODULE);
+  } catch (cause) {
+    const blocked = cause instanceof WebAssembly.CompileError;
+    throw new ImprintError(
+      'UNSUPPORTED',
+      blocked
+        ? "Expected to compile WebAssembly, the page's Content-Security-Policy forbids it. Add 'wasm-unsafe-eval' to its script-src."
+        : 'Expected a browser with WebAssembly, got one without. Use a newer browser.',
+      { cause },
+    );
+  }
+}
