@@ -1,0 +1,3 @@
+export const POLICY: string;
+export const HEADERS: Record<string, string>;
+export function cacheControl(pathname: string): string;
