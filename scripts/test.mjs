@@ -1,4 +1,4 @@
-/** `npm test`: build, format, lint, types, then every test; the last line counts them all. */
+/** `npm test`: build, format, lint, types, sizes, then every test; the last line counts them all. */
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -21,6 +21,7 @@ const checks = [
   ['prettier', ['--check', '--log-level=warn', '.']],
   ['eslint', ['.', '--max-warnings', '0']],
   ['tsc', ['-p', 'test', '--noEmit']],
+  ['size-limit', []],
 ];
 const failedChecks = checks.filter(([name, args]) => !run(name, args)).map(([name]) => name);
 

@@ -1,8 +1,7 @@
 /** Real photographs and a real backbone (DeiT-Tiny), from ../shared: the main job, as a person would do it. */
 
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +9,7 @@ import { imprint, jsonOf } from './imprint-process.ts';
 
 const SHARED = resolve(process.env['IMPRINT_SHARED'] ?? join(import.meta.dirname, '../../../../shared'));
 const DEIT = join(SHARED, 'models/deit_tiny_patch16_224.onnx');
+const DEIT_MANIFEST = join(import.meta.dirname, '../../fixtures/deit-tiny/manifest.json');
 const isThere = existsSync(DEIT) && existsSync(join(SHARED, 'photos'));
 
 let folder: string;
@@ -35,31 +35,7 @@ describe.skipIf(!isThere)('real photos (skipped where ../shared is not there)', 
     deit = join(folder, 'deit-tiny');
     await mkdir(deit);
     await symlink(DEIT, join(deit, 'model.onnx'));
-    const sha256 = createHash('sha256')
-      .update(await readFile(DEIT))
-      .digest('hex');
-    const manifest = {
-      name: 'deit-tiny-local',
-      version: 1,
-      file: 'model.onnx',
-      sizeBytes: (await stat(DEIT)).size,
-      sha256,
-      licence: 'Apache-2.0',
-      input: {
-        name: 'pixel_values',
-        size: 224,
-        resize: 256,
-        resample: 'bicubic',
-        mean: [0.485, 0.456, 0.406],
-        std: [0.229, 0.224, 0.225],
-      },
-      output: {
-        name: 'taps',
-        dim: 192,
-        taps: ['cls12', 'cls11', 'cls10', 'cls9', 'mean12', 'mean10', 'mean8'].map((name) => ({ name })),
-      },
-    };
-    await writeFile(join(deit, 'manifest.json'), JSON.stringify(manifest));
+    await copyFile(DEIT_MANIFEST, join(deit, 'manifest.json'));
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 

@@ -1,8 +1,7 @@
 /** Real photographs through DeiT-Tiny: known classes, a free event loop, the same bits every time. Needs ../shared. */
 
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadBackbone, type NodeBackbone } from '@imprint/node';
@@ -10,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const shared = process.env['IMPRINT_SHARED'] ?? resolve(import.meta.dirname, '../../../../shared');
 const model = join(shared, 'models', 'deit_tiny_patch16_224.onnx');
+const deitManifest = join(import.meta.dirname, '../../fixtures/deit-tiny/manifest.json');
 const photos = join(shared, 'photos', 'caltech101');
 const missing = !existsSync(model) || !existsSync(photos);
 
@@ -26,30 +26,8 @@ describe.skipIf(missing)('DeiT-Tiny on Caltech-101 photos (skipped where ../shar
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'imprint-deit-'));
-    const bytes = await readFile(model);
     await symlink(model, join(folder, 'model.onnx'));
-    const manifest = {
-      name: 'deit-tiny',
-      version: 1,
-      file: 'model.onnx',
-      sizeBytes: bytes.length,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
-      licence: 'Apache-2.0',
-      input: {
-        name: 'pixel_values',
-        size: 224,
-        resize: 256,
-        resample: 'bicubic',
-        mean: [0.485, 0.456, 0.406],
-        std: [0.229, 0.224, 0.225],
-      },
-      output: {
-        name: 'taps',
-        taps: ['cls12', 'cls11', 'cls10', 'cls9', 'mean12', 'mean10', 'mean8'].map((name) => ({ name })),
-        dim: 192,
-      },
-    };
-    await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
+    await copyFile(deitManifest, join(folder, 'manifest.json'));
     backbone = await loadBackbone(folder, { device: 'cpu' });
   });
   afterAll(async () => {

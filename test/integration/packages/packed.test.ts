@@ -1,21 +1,29 @@
 /** The published packages as a stranger gets them: packed, installed into an empty folder, imported, type checked. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
-const PUBLISHED = ['packages/core', 'packages/node', 'packages/cli', 'models/imprint-tiny'];
-const TYPED = ['packages/core', 'packages/node'];
+const PUBLISHED = ['packages/core', 'packages/node', 'packages/web', 'packages/cli', 'models/imprint-tiny'];
+const TYPED = ['packages/core', 'packages/node', 'packages/web'];
 
 let folder: string;
 
 function run(command: string, args: readonly string[], cwd: string): string {
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_audit: 'false', npm_config_fund: 'false' };
   return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Puts a package of this repository into the app, where none of ours brought it along. */
+function link(name: string): void {
+  const place = path.join(folder, 'app/node_modules', name);
+  if (existsSync(place)) return;
+  mkdirSync(path.dirname(place), { recursive: true });
+  symlinkSync(path.join(root, 'node_modules', name), place);
 }
 
 describe('the packed packages', () => {
@@ -48,7 +56,7 @@ describe('the packed packages', () => {
        console.log(label, typeof node.createClassifier);`,
     );
     expect(run('node', ['use.js'], app).trim()).toBe('y function');
-    expect(run('npx', ['imprint', '--version'], app).trim()).toMatch(/^\d+\.\d+\.\d+/);
+    expect(run('npx', ['--no-install', 'imprint', '--version'], app).trim()).toMatch(/^\d+\.\d+\.\d+/);
   });
 
   it('carry types that a strict TypeScript project accepts', () => {
@@ -77,11 +85,53 @@ describe('the packed packages', () => {
     ];
     const lib = ['--lib', 'es2023,esnext.disposable,dom,dom.asynciterable', '--types', 'node'];
     // What every TypeScript project for Node has.
-    for (const name of ['@types/node', 'undici-types']) {
-      mkdirSync(path.dirname(path.join(app, 'node_modules', name)), { recursive: true });
-      symlinkSync(path.join(root, 'node_modules', name), path.join(app, 'node_modules', name));
-    }
+    for (const name of ['@types/node', 'undici-types']) link(name);
     expect(run(path.join(root, 'node_modules/.bin/tsc'), [...args, ...lib, 'use.ts'], app)).toBe('');
+  });
+
+  it('carry types that a strict TypeScript project for pages accepts, with nothing of Node', () => {
+    const app = path.join(folder, 'app');
+    writeFileSync(
+      path.join(app, 'page.ts'),
+      `import { createClassifier, type WebClassifier } from '@imprint/web';
+       import '@imprint/web/element';
+       import { useClassifier, usePrediction } from '@imprint/web/react';
+       type Pet = 'cat' | 'dog';
+       await using classifier: WebClassifier<Pet> = await createClassifier<Pet>({ store: 'pets', device: 'auto' });
+       const video = document.querySelector('video')!;
+       await classifier.addExample('cat', video);
+       for await (const { prediction, elapsedMs } of classifier.watch(video, { fps: 10 })) {
+         const label: Pet | null = prediction.label;
+         console.log(label, elapsedMs.toFixed());
+       }
+       // @ts-expect-error a label that is not one of the two
+       await classifier.addClass('cow', []);
+       // @ts-expect-error a device of Node
+       await createClassifier({ device: 'cuda' });
+       document.querySelector('imprint-classifier')?.addEventListener('prediction', ({ detail }) => {
+         const label: string | null = detail.prediction.label;
+         console.log(label);
+       });
+       export function useLabel(): string | null {
+         const { classifier, status, error } = useClassifier<Pet>({ store: 'pets' });
+         const { prediction } = usePrediction(classifier, { current: video });
+         if (status === 'error') throw error;
+         return prediction?.label ?? null;
+       }`,
+    );
+    for (const name of ['@types/react', 'csstype']) link(name);
+    const strict = [
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2023',
+      '--module',
+      'esnext',
+      '--moduleResolution',
+      'bundler',
+    ];
+    const lib = ['--lib', 'es2023,dom,dom.iterable,dom.asynciterable,esnext.disposable', '--types', 'react'];
+    expect(run(path.join(root, 'node_modules/.bin/tsc'), [...strict, ...lib, 'page.ts'], app)).toBe('');
   });
 
   it.each(PUBLISHED)('%s is clean by publint', (name) => {
@@ -90,6 +140,7 @@ describe('the packed packages', () => {
 
   it.each(TYPED)('%s has types that resolve, by attw', (name) => {
     const args = ['--pack', name, '--profile', 'esm-only', '--no-emoji'];
-    expect(run(path.join(root, 'node_modules/.bin/attw'), args, root)).toMatch(/node16 \(from ESM\).*OK \(ESM\)/);
+    // It exits 1 at any problem; how its table lies depends on the terminal.
+    expect(run(path.join(root, 'node_modules/.bin/attw'), args, root)).toContain('OK (ESM)');
   });
 });

@@ -1,0 +1,51 @@
+/** A page in a context of its own, with everything it complained of and everything it asked for. */
+
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+
+export interface OpenPage extends AsyncDisposable {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Console errors and warnings, uncaught exceptions, CSP violations: in a sound test, none. */
+  readonly complaints: string[];
+  /** URLs of every request of the page and its workers. */
+  readonly requests: string[];
+  /** Requests to another origin than the page's: there must be none. `blob:` and `data:` are nobody's. */
+  strangers(): string[];
+}
+
+export interface OpenOptions extends BrowserContextOptions {
+  /** A context to open one more tab in; it stays open when the tab is closed. */
+  readonly context?: BrowserContext;
+}
+
+/** Opens `url` and waits until it has loaded. `await using` closes it. */
+export async function openPage(browser: Browser, url: string, options: OpenOptions = {}): Promise<OpenPage> {
+  const { context: shared, ...contextOptions } = options;
+  const context = shared ?? (await browser.newContext(contextOptions));
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  const requests: string[] = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(`console ${message.type()}: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => complaints.push(`uncaught: ${error.stack ?? error.message}`));
+  page.on('crash', () => complaints.push('the page crashed'));
+  page.on('request', (request) => requests.push(request.url()));
+  await page.addInitScript(() => {
+    // Chromium reports some violations to the console only as an issue; the event has them all.
+    document.addEventListener('securitypolicyviolation', (event) =>
+      console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`),
+    );
+  });
+  await page.goto(url);
+  const { origin } = new URL(url);
+  const close = () => (shared === undefined ? context.close() : page.close());
+  return {
+    page,
+    context,
+    complaints,
+    requests,
+    strangers: () => requests.filter((item) => /^(https?|wss?):/.test(item) && new URL(item).origin !== origin),
+    [Symbol.asyncDispose]: close,
+  };
+}

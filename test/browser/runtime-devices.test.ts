@@ -1,0 +1,220 @@
+/** Devices on a page: WebGPU answers as WASM does, a lost GPU costs nothing but the GPU, and what was not taken is told. */
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { decodeSnapshot } from '@imprint/core';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { BuiltPage } from './build-page.ts';
+import { root } from './build-page.ts';
+import { describeInBrowser, launchChromium } from './launch-chromium.ts';
+import { openPage } from './open-page.ts';
+import { buildRuntimePage } from './runtime-page.ts';
+import { ISOLATED, serve, type Site } from './serve.ts';
+
+const TINY = '/fixtures/tiny-backbone/manifest.json';
+const ASSETS = path.join(root, 'packages/web/dist/assets');
+
+// SwiftShader compiles shaders for seconds on a busy machine.
+describeInBrowser('devices on a page', { timeout: 180_000 }, () => {
+  let browser: Browser;
+  let site: Site;
+  let built: BuiltPage;
+  let wasm: Awaited<ReturnType<typeof learnOn>>;
+
+  beforeAll(async () => {
+    browser = await launchChromium({ webgpu: true });
+    built = await buildRuntimePage();
+    site = await serve({ ...built.routes, '/engine': ASSETS });
+    wasm = await learnOn('wasm');
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+    built?.[Symbol.dispose]();
+  });
+
+  /** Learns two kinds and asks about one, on a device. */
+  async function learnOn(device: 'webgpu' | 'wasm', workerUrl?: string) {
+    await using open = await openPage(browser, `${site.origin}/`);
+    const answer = await open.page.evaluate(
+      async ({ device, backbone, workerUrl }) => {
+        const classifier = await openClassifier({ device, backbone, ...(workerUrl && { workerUrl }) });
+        await classifier.addClass('discs', pictures(0, 3));
+        await classifier.addClass('stripes', pictures(1, 3));
+        const prediction = await classifier.classify(pictures(0, 1, 5)[0]);
+        const snapshot = Array.from(await classifier.snapshot());
+        const told = classifier.device;
+        await classifier.dispose();
+        return { prediction, snapshot, told };
+      },
+      { device, backbone: TINY, workerUrl },
+    );
+    expect(open.complaints).toEqual([]);
+    expect(open.strangers()).toEqual([]);
+    const { content } = decodeSnapshot(new Uint8Array(answer.snapshot));
+    return { ...answer, content, requests: open.requests.map((url) => new URL(url).pathname) };
+  }
+
+  /** Codes may fall on the other side of a rounding: by one step, and seldom. */
+  function expectSameContent(a: Awaited<ReturnType<typeof learnOn>>, b: Awaited<ReturnType<typeof learnOn>>): void {
+    if (!('view' in a.content) || !('view' in b.content)) throw new Error('Expected two contents with views.');
+    const [left, right] = [a.content.view(), b.content.view()] as { codes: Int8Array; ids: readonly string[] }[];
+    expect(left.ids).toEqual(right.ids);
+    const steps = Array.from(left.codes, (code, i) => Math.abs(code - right.codes[i]));
+    expect(Math.max(...steps)).toBeLessThanOrEqual(1);
+    expect(steps.filter((step) => step > 0).length / steps.length).toBeLessThan(0.02);
+    expect(a.prediction.label).toBe(b.prediction.label);
+    expect(a.prediction.confidence).toBeCloseTo(b.prediction.confidence, 1);
+  }
+
+  it('learns and answers on WebGPU as on WASM, and loads the engine it needs and no other', async () => {
+    expect(wasm.told).toEqual({ device: 'wasm', numThreads: 1, inWords: 'wasm, 1 thread' });
+    expect(wasm.requests.filter((url) => /jspi|asyncify|webgpu/.test(url))).toEqual([]);
+    const webgpu = await learnOn('webgpu');
+    expect(webgpu.told).toEqual({ device: 'webgpu', numThreads: 1, inWords: 'webgpu' });
+    expect(webgpu.requests.filter((url) => /asyncify|threaded-|threaded\.wasm|ort\.wasm/.test(url))).toEqual([]);
+    expectSameContent(webgpu, wasm);
+  });
+
+  it('does so in a browser without promise integration too', async () => {
+    const script = `delete WebAssembly.Suspending;\nimport('/engine/worker.js');`;
+    site.routes.set('/older.js', () => ({ body: script }));
+    const webgpu = await learnOn('webgpu', '/older.js');
+    expect(webgpu.requests.filter((url) => url.includes('asyncify'))).toHaveLength(2);
+    expectSameContent(webgpu, wasm);
+  });
+
+  it('goes on with WASM when the GPU is lost in the middle, says so, and loses nothing', async () => {
+    await using open = await openPage(browser, `${site.origin}/`);
+    const before = await open.page.evaluate(async (backbone) => {
+      const classifier = await openClassifier({ device: 'webgpu', backbone });
+      await classifier.addClass('discs', pictures(0, 6));
+      await classifier.addClass('stripes', pictures(1, 6));
+      return { hash: await classifier.hash(), label: (await classifier.classify(pictures(1, 1, 5)[0])).label };
+    }, TINY);
+    const adding = open.page.evaluate(async () => {
+      async function* slowly() {
+        for (const picture of pictures(4, 8)) {
+          yield picture;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+      }
+      return globalThis.classifier.addClass('later', slowly());
+    });
+    const session = await browser.newBrowserCDPSession();
+    await session.send('Browser.crashGpuProcess' as never);
+    expect(await adding).toMatchObject({ added: 8 });
+    const after = await open.page.evaluate(async () => {
+      const { classifier, notices } = globalThis;
+      const label = (await classifier.classify(pictures(1, 1, 5)[0])).label;
+      await classifier.removeClass('later');
+      return { hash: await classifier.hash(), label, device: classifier.device, notices };
+    });
+    expect(after.device).toEqual({
+      device: 'wasm',
+      numThreads: 1,
+      inWords: 'wasm, 1 thread (webgpu: the GPU was lost)',
+    });
+    expect(after.notices).toEqual([
+      {
+        kind: 'device',
+        message: 'WebGPU gave up: the GPU was lost. The classifier goes on with wasm, 1 thread; nothing was lost.',
+      },
+    ]);
+    expect({ hash: after.hash, label: after.label }).toEqual(before);
+  });
+
+  it('leaves a software adapter to those who name it, and says why WebGPU was not taken', async () => {
+    await using open = await openPage(browser, `${site.origin}/`);
+    const words = await open.page.evaluate(
+      async (backbone) => (await openClassifier({ backbone })).device.inWords,
+      TINY,
+    );
+    expect(words).toBe('wasm, 1 thread (webgpu: only a software adapter)');
+    const plain = await launchChromium();
+    try {
+      await using without = await openPage(plain, `${site.origin}/`);
+      const failed = await without.page.evaluate(
+        (backbone) => failure(openClassifier({ device: 'webgpu', backbone })),
+        TINY,
+      );
+      expect(failed).toMatch(/^DEVICE_UNAVAILABLE: Expected webgpu to be available, got: no adapter\./);
+    } finally {
+      await plain.close();
+    }
+  });
+
+  it('refuses a device whose answer to the canary is wrong', async () => {
+    const manifest = JSON.parse(readFileSync(path.join(root, 'test/fixtures/tiny-backbone/manifest.json'), 'utf8'));
+    manifest.canary.embedding = (manifest.canary.embedding as number[]).map((value, i) =>
+      i % 3 === 0 ? -value : value,
+    );
+    manifest.file = '../fixtures/tiny-backbone/model.onnx';
+    const model = readFileSync(path.join(root, 'test/fixtures/tiny-backbone/model.onnx'));
+    site.routes.set('/wrong/manifest.json', () => ({ body: JSON.stringify({ ...manifest, file: 'model.onnx' }) }));
+    site.routes.set('/wrong/model.onnx', () => ({ body: model }));
+    await using open = await openPage(browser, `${site.origin}/`);
+    const failed = await open.page.evaluate(() => failure(openClassifier({ backbone: '/wrong/manifest.json' })));
+    expect(failed).toMatch(
+      /^DEVICE_INACCURATE: Expected wasm to answer tiny-backbone's canary picture with a cosine of at least 0\.99, got -?0\.\d+/,
+    );
+  });
+
+  it('has threads where the page is isolated', async () => {
+    site.headers = { ...ISOLATED };
+    try {
+      await using open = await openPage(browser, `${site.origin}/`);
+      const told = await open.page.evaluate(
+        async (backbone) => (await openClassifier({ device: 'wasm', numThreads: 2, backbone })).device,
+        TINY,
+      );
+      expect(told).toEqual({ device: 'wasm', numThreads: 2, inWords: 'wasm, 2 threads' });
+      expect(open.complaints).toEqual([]);
+    } finally {
+      site.headers = {};
+    }
+  });
+
+  it('sums integer products exactly: the same bits from WASM, from WebGPU, and from adding up', async () => {
+    await using open = await openPage(browser, `${site.origin}/`);
+    const sums = await open.page.evaluate(async () => {
+      const [rows, width] = [1024, 24];
+      let state = 1;
+      const codes = Float32Array.from({ length: rows * width }, () => {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        return (state >>> 24) - 128 || 127;
+      });
+      // Every entry of the first column at its largest: sums up to 1,024 x 127 x 127, next to 2^24.
+      for (let i = 0; i < rows; i++) codes[i * width] = 127;
+      const naive = new Float32Array(width * width);
+      for (let i = 0; i < width; i++)
+        for (let j = 0; j < width; j++) {
+          let sum = 0;
+          for (let row = 0; row < rows; row++) sum += codes[row * width + i] * codes[row * width + j];
+          naive[i * width + j] = sum;
+        }
+      const urls = (script: string, part: string) => ({
+        script: `/engine/${script}.min.mjs`,
+        glue: `/engine/ort-wasm-simd-threaded${part}.mjs`,
+        wasm: `/engine/ort-wasm-simd-threaded${part}.wasm.gz`,
+      });
+      const absolute = (files: Record<string, string>) =>
+        Object.fromEntries(
+          Object.entries(files).map(([key, file]) => [key, new URL(file, location.href).href]),
+        ) as never;
+      const wasm = await inside.wasmGemm.f32(codes, codes, { m: width, n: width, k: rows, transposeA: true });
+      const gpu = await inside.loadEngine('jspi', absolute(urls('ort.jspi', '.jspi')), 1);
+      const session = await gpu.ort.InferenceSession.create(inside.matmulGraph({ type: 'f32', transposeA: true }), {
+        executionProviders: ['webgpu'],
+      });
+      const tensor = () => new gpu.ort.Tensor('float32', codes, [rows, width]);
+      const { c } = await session.run({ a: tensor(), b: tensor() });
+      return { naive: Array.from(naive), wasm: Array.from(wasm), webgpu: Array.from(c.data as Float32Array) };
+    });
+    expect(sums.naive[0]).toBe(1024 * 127 * 127);
+    expect(sums.wasm).toEqual(sums.naive);
+    expect(sums.webgpu).toEqual(sums.naive);
+  });
+});

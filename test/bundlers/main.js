@@ -1,0 +1,3 @@
+import { learnAndClassify } from './learn-and-classify.js';
+
+globalThis.learnAndClassify = learnAndClassify;
