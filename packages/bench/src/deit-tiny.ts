@@ -1,9 +1,11 @@
 /** DeiT-Tiny as each contender wants it: a folder with Imprint's manifest and a folder in transformers.js layout. */
 
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+
+/** The same that the tests use. */
+const MANIFEST = new URL('../../../test/fixtures/deit-tiny/manifest.json', import.meta.url);
 
 const MEAN = [0.485, 0.456, 0.406];
 const STD = [0.229, 0.224, 0.225];
@@ -24,21 +26,9 @@ export async function deitTinyFolders(modelFile: string): Promise<DeitTinyFolder
   const repository = path.join(transformers, 'deit-tiny');
   await mkdir(imprint);
   await mkdir(path.join(repository, 'onnx'), { recursive: true });
-  const bytes = await readFile(modelFile);
   await symlink(modelFile, path.join(imprint, 'model.onnx'));
   await symlink(modelFile, path.join(repository, 'onnx/model.onnx'));
-  const taps = ['cls12', 'cls11', 'cls10', 'cls9', 'mean12', 'mean10', 'mean8'].map((name) => ({ name }));
-  const manifest = {
-    name: 'deit-tiny',
-    version: 1,
-    file: 'model.onnx',
-    sizeBytes: bytes.length,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-    licence: 'Apache-2.0',
-    input: { name: 'pixel_values', size: 224, resize: 256, resample: 'bicubic', mean: MEAN, std: STD },
-    output: { name: 'taps', taps, dim: 192 },
-  };
-  await writeFile(path.join(imprint, 'manifest.json'), JSON.stringify(manifest));
+  await copyFile(MANIFEST, path.join(imprint, 'manifest.json'));
   const config = { model_type: 'vit', hidden_size: 192, image_size: 224, patch_size: 16, num_hidden_layers: 12 };
   const preprocessor = {
     image_processor_type: 'ViTFeatureExtractor',

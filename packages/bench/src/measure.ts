@@ -11,6 +11,8 @@ export interface Case {
   readonly peerValue: number;
   readonly unit: string;
   readonly ratio: number;
+  /** What the machine (or the mathematics) allows, in the same unit. */
+  readonly limit?: { readonly what: string; readonly value: number };
 }
 
 export function median(values: readonly number[]): number {
@@ -19,20 +21,24 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** Work to time. One that returns a number has timed itself, in milliseconds: a peer with a clock of its own. */
+export type Contender = () => Promise<number | void> | number | void;
+
 /**
  * Runs every candidate once to warm up, then all of them in turn, `rounds` times.
  * @returns milliseconds by candidate and round
  */
 export async function interleave(
-  candidates: ReadonlyMap<string, () => Promise<void>>,
+  candidates: ReadonlyMap<string, Contender>,
   rounds: number,
+  warmUps = 1,
 ): Promise<ReadonlyMap<string, number[]>> {
   const times = new Map([...candidates.keys()].map((name) => [name, [] as number[]]));
-  for (let round = -1; round < rounds; round++) {
+  for (let round = -warmUps; round < rounds; round++) {
     for (const [name, run] of candidates) {
       const start = performance.now();
-      await run();
-      if (round >= 0) (times.get(name) as number[]).push(performance.now() - start);
+      const own = await run();
+      if (round >= 0) (times.get(name) as number[]).push(own ?? performance.now() - start);
     }
   }
   return times;
@@ -47,6 +53,7 @@ export function compare(
   peerValues: readonly number[],
   unit: string,
   scale = 1,
+  limit?: Case['limit'],
 ): Case {
   return {
     table,
@@ -56,6 +63,7 @@ export function compare(
     peerValue: median(peerValues) * scale,
     unit,
     ratio: median(ours.map((value, round) => value / peerValues[round])),
+    ...(limit && { limit }),
   };
 }
 

@@ -5,7 +5,7 @@ import { createClassifier, listImages } from '@imprint/node';
 import * as ort from 'onnxruntime-node';
 import { deitTinyFolders } from '../deit-tiny.ts';
 import { compare, interleave, longestGapMs, type Case } from '../measure.ts';
-import type { BenchInputs } from '../inputs.ts';
+import type { BenchContext } from '../bench-context.ts';
 
 const TABLE = 'pipeline';
 const PHOTOS = 64;
@@ -27,7 +27,8 @@ async function bareLoop(modelFile: string, batch: number): Promise<() => Promise
 }
 
 /** The table `pipeline`. */
-export async function pipeline({ modelFile, photos }: BenchInputs): Promise<Case[]> {
+export async function pipeline(context: BenchContext): Promise<Case[]> {
+  const { modelFile, photos } = context.inputs();
   await using folders = await deitTinyFolders(modelFile);
   const files = (await listImages([photos])).paths.filter((file) => file.endsWith('.jpg')).slice(0, PHOTOS + 10);
   const [learned, asked] = [files.slice(0, 10), files.slice(10)];
