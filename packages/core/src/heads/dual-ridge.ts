@@ -5,9 +5,9 @@
 
 import type { FitContext, Memory } from '../head.ts';
 import { balanceWeights } from './class-balance.ts';
-import { bestLambda, searchLambda } from './lambda-search.ts';
+import { bestLambda, SEARCH_STEPS, searchLambda } from './lambda-search.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
-import { ridgeSolver, type RidgeSolution } from './ridge-solver.ts';
+import { ridgeMethod, ridgeSolver, type RidgeMethod, type RidgeSolution } from './ridge-solver.ts';
 
 export interface DualRidge {
   /** Float64Array, numExamples x numClasses: a. */
@@ -22,7 +22,7 @@ export interface DualRidge {
   readonly lambda: number;
   /** How many values of lambda were compared; 0 where it was given. */
   readonly tried: number;
-  readonly method: 'eigen' | 'cholesky';
+  readonly method: RidgeMethod;
 }
 
 /**
@@ -47,7 +47,9 @@ export async function dualRidge(
   const targets = new Float64Array(numExamples * numClasses);
   for (let i = 0; i < numExamples; i++) targets[i * numClasses + classIndices[i]] = roots[i];
   const unit = trace > 0 ? trace / numExamples : 1;
-  const solver = ridgeSolver(kernel, numExamples, targets, numClasses, context);
+  const solves = typeof given === 'number' ? 1 : (given?.length ?? SEARCH_STEPS) + 1;
+  const method = ridgeMethod(numExamples, solves);
+  const solver = await ridgeSolver(kernel, numExamples, targets, numClasses, context, method);
 
   const loss = async (relative: number): Promise<number> => squaredError(await solver.solve(relative * unit), memory);
   const { lambda, tried } =

@@ -1,7 +1,7 @@
 /** Finds lambda: of values that are given, or on a logarithmic grid by a score to be made small, with few solves, and moves smoothly between grid points. */
 
 /** Grid of lambda relative to the mean diagonal: 10^-4 to 10^2 by tens; the loss is smooth enough for a parabola between. */
-const STEPS = 7;
+export const SEARCH_STEPS = 7;
 const lambdaAt = (step: number): number => 10 ** (step - 4);
 /** A smaller lambda has to lower the loss by this share: below, less shrinkage gains nothing that another sample would show. */
 const LEAST_GAIN = 1e-3;
@@ -23,7 +23,7 @@ export interface LambdaChoice {
 export async function searchLambda(loss: (lambda: number) => Promise<number>): Promise<LambdaChoice> {
   const known = new Map<number, number>();
   const at = async (step: number): Promise<number> => {
-    if (step < 0 || step >= STEPS) return Infinity;
+    if (step < 0 || step >= SEARCH_STEPS) return Infinity;
     let value = known.get(step);
     if (value === undefined) known.set(step, (value = await loss(lambdaAt(step))));
     return value;
@@ -32,7 +32,8 @@ export async function searchLambda(loss: (lambda: number) => Promise<number>): P
     next > than ? (await at(next)) <= (await at(than)) : (await at(next)) < (await at(than)) * (1 - LEAST_GAIN);
   let best = START;
   const direction = (await better(best + 1, best)) ? 1 : -1;
-  while (best + direction >= 0 && best + direction < STEPS && (await better(best + direction, best))) best += direction;
+  while (best + direction >= 0 && best + direction < SEARCH_STEPS && (await better(best + direction, best)))
+    best += direction;
   const [left, middle, right] = [await at(best - 1), await at(best), await at(best + 1)];
   const curvature = left - 2 * middle + right;
   const shift = curvature > 0 && curvature < Infinity ? (left - right) / (2 * curvature) : 0;

@@ -3,6 +3,7 @@
 import { ImprintError } from '../errors.ts';
 import type { GemmShape } from '../gemm.ts';
 import type { FitContext } from '../head.ts';
+import { subtractProduct } from './subtract-product.ts';
 import { wasmGemm } from './wasm-gemm.ts';
 
 /** Columns of a panel that plain loops factor. */
@@ -199,24 +200,6 @@ async function replaceByProduct<F extends Floats>(
     const left = a.subarray(first * k, (first + rows) * k) as F;
     c.set(await product(left, b, { ...shape, m: rows }, context), first * n);
   }
-}
-
-/** `c -= op(a) op(b)`, in place where the engine can. */
-async function subtractProduct<F extends Floats>(
-  c: F,
-  a: F,
-  b: F,
-  shape: GemmShape,
-  context: FitContext,
-): Promise<void> {
-  const { gemm } = context;
-  if (c instanceof Float64Array) {
-    if (gemm.subtract64) return gemm.subtract64(c, a as Float64Array, b as Float64Array, shape);
-  } else if (gemm.subtract32) {
-    return gemm.subtract32(c as Float32Array, a as Float32Array, b as Float32Array, shape);
-  }
-  const update = await product(a, b, shape, context);
-  for (let i = 0; i < update.length; i++) c[i] -= update[i];
 }
 
 /** Where in the whole matrix a diagonal block stands, for errors, and what its diagonal was before anything was subtracted. */

@@ -7,6 +7,7 @@
 import { ImprintError } from '../errors.ts';
 import type { FitContext } from '../head.ts';
 import { solveSymmetric, type CholeskyFactor, type SymmetricPanels } from './cholesky.ts';
+import { subtractProduct } from './subtract-product.ts';
 
 /** Rows of a panel that one product sums over: engines cut products by rows and columns only. */
 const SUMMED_ROWS = 4096;
@@ -32,29 +33,17 @@ export async function symmetricResidual(
     const start = k * block;
     const width = Math.min(block, order - start);
     const own = x.subarray(start * count, (start + width) * count);
-    await subtract(left.subarray(start * count), panel, own, { m: order - start, n: count, k: width }, context);
+    await subtractProduct(left.subarray(start * count), panel, own, { m: order - start, n: count, k: width }, context);
     const across = left.subarray(start * count, (start + width) * count);
     for (let row = width; row < order - start; row += SUMMED_ROWS) {
       const rows = Math.min(SUMMED_ROWS, order - start - row);
       const below = panel.subarray(row * width, (row + rows) * width);
       const rest = x.subarray((start + row) * count, (start + row + rows) * count);
-      await subtract(across, below, rest, { m: width, n: count, k: rows, transposeA: true }, context);
+      await subtractProduct(across, below, rest, { m: width, n: count, k: rows, transposeA: true }, context);
     }
   }
   await context.yieldToHost?.();
   return left;
-}
-
-async function subtract(
-  c: Float64Array,
-  a: Float64Array,
-  b: Float64Array,
-  shape: { m: number; n: number; k: number; transposeA?: boolean },
-  { gemm }: FitContext,
-): Promise<void> {
-  if (gemm.subtract64) return gemm.subtract64(c, a, b, shape);
-  const update = await gemm.f64(a, b, shape);
-  for (let i = 0; i < update.length; i++) c[i] -= update[i];
 }
 
 export interface RefineOptions {

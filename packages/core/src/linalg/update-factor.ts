@@ -7,6 +7,7 @@
 import type { FitContext } from '../head.ts';
 import { choleskyFactor, solveLower, type CholeskyFactor, type SymmetricPanels } from './cholesky.ts';
 import { symmetricResidual } from './refine.ts';
+import { subtractProduct } from './subtract-product.ts';
 
 /**
  * A new factor in `order^2 (2 k + block + k^2 / block)` operations; the old one stays as it is. With its wider inner products
@@ -97,11 +98,11 @@ async function add(
   b: Float64Array,
   sign: 1 | -1,
   shape: Shape,
-  { gemm }: FitContext,
+  context: FitContext,
 ): Promise<void> {
-  if (sign === -1 && gemm.subtract64) return gemm.subtract64(c, a, b, shape);
-  const update = await gemm.f64(a, b, shape);
-  for (let i = 0; i < update.length; i++) c[i] += sign * update[i];
+  if (sign === -1) return subtractProduct(c, a, b, shape, context);
+  const update = await context.gemm.f64(a, b, shape);
+  for (let i = 0; i < update.length; i++) c[i] += update[i];
 }
 
 /** Columns that the residual is measured on. */

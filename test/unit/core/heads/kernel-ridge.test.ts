@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { arcCosineKernel } from '../../../../packages/core/src/heads/kernels.ts';
 import { kernelRidge } from '../../../../packages/core/src/heads/kernel-ridge.ts';
 import { projectedRidge } from '../../../../packages/core/src/heads/projected-ridge.ts';
-import { ridgeSolver } from '../../../../packages/core/src/heads/ridge-solver.ts';
+import { LEAST_BAND_SOLVES, ridgeSolver } from '../../../../packages/core/src/heads/ridge-solver.ts';
 import { searchLambda } from '../../../../packages/core/src/heads/lambda-search.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { codeScale } from '../../../../packages/core/src/memory/codes.ts';
@@ -36,6 +36,16 @@ function naiveScores(memory: Memory, kernel: number[][], lambda: number, rows: n
     rows.map((i) => Array.from({ length: numClasses }, (_, c) => Number(classIndices[i] === c))),
   );
   return Array.from({ length: numClasses }, (_, c) => rows.reduce((sum, j, r) => sum + kernel[query][j] * a[r][c], 0));
+}
+
+/** Balanced squared error against one-hot targets; the only example of a class cannot be learnt without it. */
+function squaredErrorOf(leftOut: Float64Array, { classIndices, counts, numClasses }: Memory): number {
+  let sum = 0;
+  for (const [at, score] of leftOut.entries()) {
+    const own = classIndices[Math.floor(at / numClasses)];
+    if (counts[own] > 1) sum += ((at % numClasses === own ? 1 : 0) - score) ** 2 / counts[own];
+  }
+  return sum;
 }
 
 const memory = clusterMemory({ counts: [3, 9, 1, 5] });
@@ -91,16 +101,7 @@ describe('kernel ridge', () => {
     const lambdas = [3, 0.001, 0.2, 50];
     const chosen = await kernelRidge({ lambda: lambdas }).fit(memory, context);
     const fits = await Promise.all(lambdas.map((lambda) => kernelRidge({ lambda }).fit(memory, context)));
-    const errors = fits.map((fit) => {
-      // Balanced squared error against one-hot targets; the only example of a class cannot be learnt without it.
-      let sum = 0;
-      for (const [at, score] of fit.leaveOneOut().entries()) {
-        const own = memory.classIndices[Math.floor(at / 4)];
-        if (memory.counts[own] === 1) continue;
-        sum += ((at % 4 === own ? 1 : 0) - score) ** 2 / memory.counts[own];
-      }
-      return sum;
-    });
+    const errors = fits.map((fit) => squaredErrorOf(fit.leaveOneOut(), memory));
     const best = errors.indexOf(Math.min(...errors));
     expect(chosen.report.parameters.lambda).toBe(lambdas[best]);
     expect(chosen.report.reason).toContain('of 4 values tried');
@@ -110,19 +111,38 @@ describe('kernel ridge', () => {
     }
   });
 
-  it('solves alike by eigenvectors and by Cholesky', async () => {
-    const order = 40;
+  it('solves alike by eigenvectors, a band and Cholesky', async () => {
+    const order = 75;
     const next = noise(3);
     const factor = Float64Array.from({ length: order * order }, next);
     const matrix = await typedArrayGemm.f64(factor, factor, { m: order, n: order, k: order, transposeB: true });
     const right = Float64Array.from({ length: order * 3 }, next);
-    const solvers = (['eigen', 'cholesky'] as const).map((method) =>
-      ridgeSolver(matrix, order, right, 3, context, method),
+    const solvers = await Promise.all(
+      (['eigen', 'cholesky', 'band'] as const).map((method) => ridgeSolver(matrix, order, right, 3, context, method)),
     );
     for (const lambda of [0.01, 1, 100]) {
-      const [a, b] = await Promise.all(solvers.map((solver) => solver.solve(lambda)));
-      for (let i = 0; i < order * 3; i++) expect(a.coefficients[i]).toBeCloseTo(b.coefficients[i], 8);
-      for (let i = 0; i < order; i++) expect(a.inverseDiagonal[i]).toBeCloseTo(b.inverseDiagonal[i], 8);
+      const [a, ...others] = await Promise.all(solvers.map((solver) => solver.solve(lambda)));
+      for (const b of others) {
+        for (let i = 0; i < order * 3; i++) expect(a.coefficients[i]).toBeCloseTo(b.coefficients[i], 8);
+        for (let i = 0; i < order; i++) expect(a.inverseDiagonal[i]).toBeCloseTo(b.inverseDiagonal[i], 8);
+      }
+    }
+  });
+
+  it('chooses the same of many values by a band as by a factor for each', async () => {
+    const memory = clusterMemory({ counts: [40, 30, 35], taps: 1, dim: 8, spread: 1.5 });
+    const lambdas = Array.from({ length: LEAST_BAND_SOLVES }, (_, i) => 10 ** (i / 2 - 4));
+    const many = await kernelRidge({ lambda: lambdas }).fit(memory, context);
+    expect(many.report.parameters.solver).toBe('band');
+    const few = await kernelRidge({ lambda: many.report.parameters.lambda as number }).fit(memory, context);
+    expect(few.report.parameters.solver).toBe('cholesky');
+    const [a, b] = [many.leaveOneOut(), few.leaveOneOut()];
+    for (let i = 0; i < a.length; i++) expect(a[i]).toBeCloseTo(b[i], 8);
+    const [around, chosen] = [lambdas.indexOf(many.report.parameters.lambda as number), squaredErrorOf(a, memory)];
+    for (const lambda of [lambdas[around - 1], lambdas[around + 1]]) {
+      if (lambda === undefined) continue;
+      const other = await kernelRidge({ lambda }).fit(memory, context);
+      expect(squaredErrorOf(other.leaveOneOut(), memory)).toBeGreaterThan(chosen);
     }
   });
 
