@@ -51,12 +51,18 @@ export async function dualRidge(
   const method = ridgeMethod(numExamples, solves);
   const solver = await ridgeSolver(kernel, numExamples, targets, numClasses, context, method);
 
-  const loss = async (relative: number): Promise<number> => squaredError(await solver.solve(relative * unit), memory);
+  let kept: { readonly lambda: number; readonly error: number; readonly solution: RidgeSolution } | undefined;
+  const loss = async (lambda: number): Promise<number> => {
+    const solution = await solver.solve(lambda * unit);
+    const error = squaredError(solution, memory);
+    if (kept === undefined || error < kept.error) kept = { lambda, error, solution };
+    return error;
+  };
   const { lambda, tried } =
     typeof given === 'number'
       ? { lambda: given, tried: 0 }
       : await (given === undefined ? searchLambda(loss) : bestLambda(given, loss));
-  const solution = await solver.solve(lambda * unit);
+  const solution = kept?.lambda === lambda ? kept.solution : await solver.solve(lambda * unit);
   const rows = leaveOneOutRows(memory, context);
   const leftOut = leaveOneOutScores(solution, memory, roots, rows);
   const { coefficients } = solution;

@@ -4,9 +4,7 @@ import { ImprintError } from '../errors.ts';
 import type { FitContext } from '../head.ts';
 import type { BandReduction } from './band-reduction.ts';
 import { subtractProduct } from './subtract-product.ts';
-
-/** Rows of `L^-1 Q^T` in one product: an inner dimension that does not wait for memory. */
-const GROUP_ROWS = 128;
+import { transpose } from './transpose.ts';
 
 export interface ShiftedSolution {
   /** Float64Array, order x count: `(A + ridge I)^-1 R`. */
@@ -15,14 +13,19 @@ export interface ShiftedSolution {
   readonly inverseDiagonal: Float64Array;
 }
 
-/** L of the band by its blocks: minus the inverse of each diagonal block, and the inverse times the block to its left. */
+/** L of the band by its blocks. */
 interface BandFactor {
-  readonly minusInverses: readonly Float64Array[];
-  readonly steps: readonly (Float64Array | undefined)[];
+  /** `L_kk^-1`, width x width. */
+  readonly inverses: readonly Float64Array[];
+  /** `L_k,k-1`, width x width of the block before; empty for the first. */
+  readonly acrosses: readonly Float64Array[];
+  /** `[L_kk^-1 L_k,k-1, -L_kk^-1]`. */
+  readonly lefts: readonly Float64Array[];
 }
 
 /**
- * With `B + ridge I = L L^T` and `Z = L^-1 Q^T`: `X = Z^T L^-1 Q^T R`, and the inverse's diagonal is the column norms of Z.
+ * With `B + ridge I = L L^T` and `Z = L^-1 Q^T`: the inverse's diagonal is the squared column norms of Z, and
+ * `X = Q L^-T L^-1 Q^T R`.
  * @param right Float64Array, order x count, row-major; not changed
  * @returns a function of the ridge, in `order^2 (4 band + 2 count)` operations a call, one call at a time
  */
@@ -32,32 +35,23 @@ export async function bandedSystem(
   count: number,
   context: FitContext,
 ): Promise<(ridge: number) => Promise<ShiftedSolution>> {
-  const { order, band, rotation, diagonal } = reduction;
+  const { order, rotation } = reduction;
   const rotated = await context.gemm.f64(rotation, right, { m: order, n: count, k: order });
-  const blocks = Math.max(1, Math.floor(GROUP_ROWS / band));
-  // The blocks of a group, and after its first the last of the group before.
-  const group = new Float64Array(Math.min(blocks, diagonal.length) * band * order);
+  const rows = new BlockRows(reduction, rotation, order);
+  const sides = new BlockRows(reduction, rotated, count);
+  const turn = transpose(rotation, order, order);
   return async (ridge) => {
     const factor = factorBand(reduction, ridge);
-    const half = await solveRotated(factor, rotated, count, reduction, context);
-    const solved = new Float64Array(order * count);
     const inverseDiagonal = new Float64Array(order);
-    let before = group.subarray(0, 0);
-    for (let k = 0; k < diagonal.length; k++) {
-      context.signal?.throwIfAborted();
-      const [start, end] = [k * band, Math.min(order, (k + 1) * band)];
-      const at = (k % blocks) * band * order;
-      const columns = group.subarray(at, at + (end - start) * order);
-      await solveBlockInto(columns, factor, k, rotation.subarray(start * order, end * order), before, order, context);
-      addSquares(columns, order, inverseDiagonal);
-      before = columns;
-      if ((k + 1) % blocks !== 0 && end < order) continue;
-      const first = (k - (k % blocks)) * band;
-      const shape = { m: order, n: count, k: end - first, transposeA: true };
-      const rows = group.subarray(0, (end - first) * order);
-      await subtractProduct(solved, rows, half.subarray(first * count, end * count), shape, context);
-    }
-    for (let i = 0; i < solved.length; i++) solved[i] = -solved[i];
+    await rows.solveLower(factor, context, (block) => addSquares(block, order, inverseDiagonal));
+    const half = new Float64Array(order * count);
+    let at = 0;
+    await sides.solveLower(factor, context, (block) => {
+      half.set(block, at);
+      at += block.length;
+    });
+    await solveUpper(factor, half, count, reduction, context);
+    const solved = await context.gemm.f64(turn, half, { m: order, n: count, k: order });
     await context.yieldToHost?.();
     return { solved, inverseDiagonal };
   };
@@ -69,59 +63,85 @@ function addSquares(rows: Float64Array, width: number, out: Float64Array): void 
   }
 }
 
-/** `L^-1 R`, order x count. */
-async function solveRotated(
-  factor: BandFactor,
-  rotated: Float64Array,
-  count: number,
-  { order, band, diagonal }: BandReduction,
-  context: FitContext,
-): Promise<Float64Array> {
-  const out = new Float64Array(order * count);
-  let before = out.subarray(0, 0);
-  for (const k of diagonal.keys()) {
-    const [start, end] = [k * band * count, Math.min(order, (k + 1) * band) * count];
-    const own = out.subarray(start, end);
-    await solveBlockInto(own, factor, k, rotated.subarray(start, end), before, count, context);
-    before = own;
+/**
+ * The right-hand sides R of `L Z = R` by blocks, each after a slot for the block of Z before it: a block of Z is then one
+ * product, `-[L_kk^-1 L_k,k-1, -L_kk^-1] [Z_k-1; R_k]`.
+ */
+class BlockRows {
+  readonly #slots: readonly { readonly before: Float64Array; readonly stack: Float64Array }[];
+  readonly #count: number;
+  readonly #last: Float64Array;
+
+  /** @param right Float64Array, order x count; copied */
+  constructor({ order, band, diagonal }: BandReduction, right: Float64Array, count: number) {
+    this.#count = count;
+    this.#slots = diagonal.map((_, k) => {
+      const own = right.subarray(k * band * count, Math.min(order, (k + 1) * band) * count);
+      const skipped = k === 0 ? 0 : band * count;
+      const stack = new Float64Array(skipped + own.length);
+      stack.set(own, skipped);
+      return { before: stack.subarray(0, skipped), stack };
+    });
+    this.#last = new Float64Array((order - (diagonal.length - 1) * band) * count);
   }
-  return out;
+
+  /** @param take is handed each block of Z in turn, width x count; it may not keep it */
+  async solveLower({ lefts }: BandFactor, context: FitContext, take: (block: Float64Array) => void): Promise<void> {
+    const count = this.#count;
+    for (const [k, { stack }] of this.#slots.entries()) {
+      context.signal?.throwIfAborted();
+      const out = this.#slots[k + 1]?.before ?? this.#last;
+      out.fill(0);
+      await subtractProduct(
+        out,
+        lefts[k],
+        stack,
+        { m: out.length / count, n: count, k: stack.length / count },
+        context,
+      );
+      take(out);
+    }
+  }
 }
 
-/** Block k of `Z = L^-1 R` from the block before it: `L_kk^-1 R_k - L_kk^-1 L_k,k-1 Z_k-1`. */
-async function solveBlockInto(
-  out: Float64Array,
-  { minusInverses, steps }: BandFactor,
-  k: number,
-  right: Float64Array,
-  before: Float64Array,
+/** `X = L^-T Z` in place, order x count. */
+async function solveUpper(
+  { inverses, acrosses }: BandFactor,
+  x: Float64Array,
   count: number,
+  { order, band }: BandReduction,
   context: FitContext,
 ): Promise<void> {
-  const width = out.length / count;
-  out.fill(0);
-  await subtractProduct(out, minusInverses[k], right, { m: width, n: count, k: width }, context);
-  const step = steps[k];
-  if (step) await subtractProduct(out, step, before, { m: width, n: count, k: step.length / width }, context);
+  let after = x.subarray(0, 0);
+  for (let k = inverses.length - 1; k >= 0; k--) {
+    const [start, end] = [k * band, Math.min(order, (k + 1) * band)];
+    const own = x.subarray(start * count, end * count);
+    const shape = { m: end - start, n: count, k: after.length / count, transposeA: true };
+    if (shape.k > 0) await subtractProduct(own, acrosses[k + 1], after, shape, context);
+    own.set(await context.gemm.f64(inverses[k], own, { ...shape, k: end - start }));
+    after = own;
+  }
 }
 
 /** Block Cholesky of `B + ridge I`, in some `3 order band^2` operations. @throws NOT_POSITIVE_DEFINITE naming the pivot */
 function factorBand({ order, band, diagonal, below }: BandReduction, ridge: number): BandFactor {
-  const minusInverses: Float64Array[] = [];
-  const steps: (Float64Array | undefined)[] = [];
-  let across: Float64Array | undefined;
+  const inverses: Float64Array[] = [];
+  const acrosses: Float64Array[] = [];
+  const lefts: Float64Array[] = [];
+  let across: Float64Array = new Float64Array(0);
   for (const [k, block] of diagonal.entries()) {
     const width = Math.min(band, order - k * band);
     const own = block.slice();
     for (let i = 0; i < width; i++) own[i * width + i] += ridge;
-    if (across) subtractSquare(own, across, width);
+    subtractSquare(own, across, width);
     const inverse = invertedFactor(own, width, k * band, order);
-    minusInverses.push(inverse.map((x) => -x));
-    steps.push(across && lowerProduct(inverse, across, width));
+    inverses.push(inverse);
+    acrosses.push(across);
+    lefts.push(sideBySide(inverse, across, width));
     // The block below, against this one's factor: R L^-T.
-    across = k < below.length ? timesTransposed(below[k], inverse, width) : undefined;
+    if (k < below.length) across = timesTransposed(below[k], inverse, width);
   }
-  return { minusInverses, steps };
+  return { inverses, acrosses, lefts };
 }
 
 /** `S -= C C^T`, the lower triangle. */
@@ -136,14 +156,16 @@ function subtractSquare(square: Float64Array, c: Float64Array, width: number): v
   }
 }
 
-/** `L^-1 C`, width x inner. */
-function lowerProduct(inverse: Float64Array, c: Float64Array, width: number): Float64Array {
+/** `[L^-1 C, -L^-1]`. */
+function sideBySide(inverse: Float64Array, c: Float64Array, width: number): Float64Array {
   const inner = c.length / width;
-  const out = new Float64Array(c.length);
+  const pitch = inner + width;
+  const out = new Float64Array(width * pitch);
   for (let i = 0; i < width; i++) {
     for (let p = 0; p <= i; p++) {
       const weight = inverse[i * width + p];
-      for (let j = 0; j < inner; j++) out[i * inner + j] += weight * c[p * inner + j];
+      for (let j = 0; j < inner; j++) out[i * pitch + j] += weight * c[p * inner + j];
+      out[i * pitch + inner + p] = -weight;
     }
   }
   return out;
