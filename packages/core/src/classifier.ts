@@ -216,9 +216,11 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
    * @throws NO_CLASSES before the first class; the input's own error where it cannot be read
    */
   async classify(input: Input, options: ClassifyOptions = {}): Promise<Prediction<Label>> {
-    for await (const result of this.classifyMany([input], options)) {
-      if ('error' in result) throw result.error;
-      return result.prediction;
+    this.#requireUsable();
+    this.#requireClasses();
+    for await (const item of this.backbone.embed([input], signalOf(options))) {
+      if ('error' in item) throw item.error;
+      return (await this.#predict([item.embedding], options))[0];
     }
     throw new ImprintError(
       'BACKBONE_INVALID',
@@ -342,18 +344,22 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   }
 
   async #classifyBatch(batch: readonly Embedded[], options: ClassifyOptions): Promise<Classified<Label>[]> {
-    const solution = await this.#solve(options.signal);
-    const { dim, taps } = this.backbone.identity;
-    const width = taps.length * dim;
-    const readable = batch.flatMap((item) => ('error' in item ? [] : [item]));
-    const codes = new Int8Array(readable.length * width);
-    readable.forEach((item, row) => codes.set(encodeCodes(item.embedding, 1, taps.length, dim), row * width));
-    const predictions = (await solution.predict(codes, readable.length, options)) as Prediction<Label>[];
+    const embeddings = batch.flatMap((item) => ('error' in item ? [] : [item.embedding]));
+    const predictions = await this.#predict(embeddings, options);
     let row = 0;
     return batch.map((item) => {
       if ('error' in item) return item;
       return { index: item.index, source: item.source, id: item.id, prediction: predictions[row++] };
     });
+  }
+
+  async #predict(embeddings: readonly Float32Array[], options: ClassifyOptions): Promise<Prediction<Label>[]> {
+    const solution = await this.#solve(options.signal);
+    const { dim, taps } = this.backbone.identity;
+    const width = taps.length * dim;
+    const codes = new Int8Array(embeddings.length * width);
+    embeddings.forEach((embedding, row) => codes.set(encodeCodes(embedding, 1, taps.length, dim), row * width));
+    return (await solution.predict(codes, embeddings.length, options)) as Prediction<Label>[];
   }
 
   async #solve(signal: AbortSignalLike | undefined): Promise<Solution> {

@@ -53,6 +53,16 @@ function embedded(input: ReadyEmbedding, index: number, width: number): Embedded
     );
     return { index, source, error };
   }
-  const bytes = new Uint8Array(embedding.buffer, embedding.byteOffset, embedding.byteLength);
-  return { index, source, id: id ?? sha256Hex(bytes).slice(0, 16), embedding: embedding.slice() };
+  const own = embedding.slice();
+  const digest = (): string => sha256Hex(new Uint8Array(own.buffer)).slice(0, 16);
+  // A digest takes longer than a small classifier's answer, which needs none.
+  let known = id;
+  return {
+    index,
+    source,
+    embedding: own,
+    get id() {
+      return (known ??= digest());
+    },
+  };
 }

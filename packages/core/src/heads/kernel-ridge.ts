@@ -9,6 +9,7 @@
 
 import { expected } from '../errors.ts';
 import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
+import { RowDots } from '../linalg/row-dots.ts';
 import { codeProducts, codeProductsInto, codeSquares } from './code-products.ts';
 import { dualRidge } from './dual-ridge.ts';
 import { arcCosineKernel, linearKernel, rbfKernel, type Kernel } from './kernels.ts';
@@ -100,18 +101,23 @@ interface KernelModel {
 
 /** `k(x, X) a` for queries: one by one, or their integer products through the Gemm; the same bits either way. */
 function kernelScores(model: KernelModel): Pick<Required<FittedHead>, 'scoresInto' | 'scores'> {
-  const { codes, numExamples, numClasses, width, groups, squares, kernel, coefficients } = model;
+  const { codes, numExamples, numClasses, width, groups, squares, kernel, context } = model;
   // Scores need no signal of the fit that made them.
-  const { gemm, yieldToHost } = model.context;
-  const context: FitContext = { gemm, ...(yieldToHost && { yieldToHost }) };
+  const { gemm, yieldToHost } = context;
+  const fresh: FitContext = { gemm, ...(yieldToHost && { yieldToHost }) };
+  const combine = coefficientRows(model);
+  const values = combine.x.subarray(0, numExamples);
+  const combineInto = (out: Float64Array, at: number): void => {
+    combine.multiply(0, numClasses);
+    out.set(combine.out, at);
+  };
   return {
     scoresInto(queries, numQueries, out) {
-      const values = new Float64Array(numExamples);
       const querySquares = codeSquares(queries, numQueries, width, groups);
       for (let q = 0; q < numQueries; q++) {
         codeProductsInto(queries, q, codes, numExamples, width, groups, values);
         kernel.applyInto(values, 1, numExamples, querySquares, q, squares);
-        combineInto(values, 0, coefficients, numExamples, numClasses, out, q * numClasses);
+        combineInto(out, q * numClasses);
       }
     },
     async scores(queries, numQueries) {
@@ -120,10 +126,11 @@ function kernelScores(model: KernelModel): Pick<Required<FittedHead>, 'scoresInt
       for (let first = 0; first < numQueries; first += QUERY_BLOCK) {
         const rows = Math.min(QUERY_BLOCK, numQueries - first);
         const block = queries.subarray(first * width, (first + rows) * width);
-        const values = await codeProducts(block, rows, codes, numExamples, width, groups, context);
-        kernel.applyInto(values, rows, numExamples, querySquares, first, squares);
+        const products = await codeProducts(block, rows, codes, numExamples, width, groups, fresh);
+        kernel.applyInto(products, rows, numExamples, querySquares, first, squares);
         for (let q = 0; q < rows; q++) {
-          combineInto(values, q * numExamples, coefficients, numExamples, numClasses, out, (first + q) * numClasses);
+          values.set(products.subarray(q * numExamples, (q + 1) * numExamples));
+          combineInto(out, (first + q) * numClasses);
         }
       }
       return out;
@@ -131,34 +138,11 @@ function kernelScores(model: KernelModel): Pick<Required<FittedHead>, 'scoresInt
   };
 }
 
-/** `out[at + c] = sum_j values[from + j] coefficients[j, c]`, in ascending j, four examples at a time. */
-function combineInto(
-  values: Float64Array,
-  from: number,
-  coefficients: Float64Array,
-  numExamples: number,
-  numClasses: number,
-  out: Float64Array,
-  at: number,
-): void {
-  out.fill(0, at, at + numClasses);
-  let j = 0;
-  for (; j + 4 <= numExamples; j += 4) {
-    const v0 = values[from + j];
-    const v1 = values[from + j + 1];
-    const v2 = values[from + j + 2];
-    const v3 = values[from + j + 3];
-    const r0 = j * numClasses;
-    const r1 = r0 + numClasses;
-    const r2 = r1 + numClasses;
-    const r3 = r2 + numClasses;
-    for (let c = 0; c < numClasses; c++) {
-      out[at + c] +=
-        v0 * coefficients[r0 + c] + v1 * coefficients[r1 + c] + v2 * coefficients[r2 + c] + v3 * coefficients[r3 + c];
-    }
+/** The coefficients by class, numClasses x numExamples, at the speed of memory. */
+function coefficientRows({ coefficients, numExamples, numClasses }: KernelModel): RowDots {
+  const dots = new RowDots(numClasses, numExamples);
+  for (let j = 0; j < numExamples; j++) {
+    for (let c = 0; c < numClasses; c++) dots.rows[c * dots.stride + j] = coefficients[j * numClasses + c];
   }
-  for (; j < numExamples; j++) {
-    const v = values[from + j];
-    for (let c = 0; c < numClasses; c++) out[at + c] += v * coefficients[j * numClasses + c];
-  }
+  return dots;
 }
