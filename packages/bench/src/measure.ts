@@ -1,5 +1,6 @@
 /** Timing that can be trusted on a noisy machine: candidates take turns, and ratios are taken round by round. */
 
+import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 
 /** One line of a table. `ratio` is ours / peer of times or bytes: below 1 is ahead. */
@@ -82,4 +83,16 @@ export async function longestGapMs(action: () => Promise<void>): Promise<number>
   await action();
   running = false;
   return Math.max(longest, performance.now() - last);
+}
+
+/**
+ * The most memory that this process had resident, in bytes. Linux's `maxRSS` starts at what the parent had when it forked, so
+ * that a small child of a large process reads large: the program's own mark is in /proc.
+ */
+export function peakResidentBytes(): number {
+  if (process.platform === 'linux') {
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+    if (kilobytes !== undefined) return Number(kilobytes) * 1024;
+  }
+  return process.resourceUsage().maxRSS * 1024;
 }

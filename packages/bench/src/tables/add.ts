@@ -4,7 +4,7 @@ import { Classifier, readyEmbeddings, type ReadyEmbedding } from '@imprint/core'
 import { createOrtGemm } from '@imprint/node';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BenchContext } from '../bench-context.ts';
-import { compare, interleave, longestGapMs, type Case, type Contender } from '../measure.ts';
+import { compare, interleave, longestGapMs, peakResidentBytes, type Case, type Contender } from '../measure.ts';
 import { SeededEmbeddings } from '../seeded-embeddings.ts';
 
 const TABLE = 'add';
@@ -92,7 +92,7 @@ export async function add(context: BenchContext): Promise<Case[]> {
     ['scikit-learn, both refits', both],
   ];
   const { peakBytes } = await python.run('prepare');
-  const ourPeak = process.resourceUsage().maxRSS * 1024;
+  const ourPeak = peakResidentBytes();
   const cases = [
     ...peers.map(([peer, ms]) =>
       compare(TABLE, `add a class of ${SHOTS} to ${size}, next classify`, of('add'), peer, ms, 'ms'),

@@ -3,7 +3,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { createOrtGemm } from '@imprint/node';
 import type { BenchContext } from '../bench-context.ts';
-import { compare, longestGapMs, type Case } from '../measure.ts';
+import { compare, longestGapMs, peakResidentBytes, type Case } from '../measure.ts';
 
 const TABLE = 'fit';
 const FEATURES = 10_000;
@@ -117,7 +117,7 @@ export async function fit(context: BenchContext): Promise<Case[]> {
     ours.push(performance.now() - start);
     gaps.push(gap);
     fitted = solved as unknown as Fitted;
-    if (round === 0) peak.bytes = process.resourceUsage().maxRSS * 1024;
+    if (round === 0) peak.bytes = peakResidentBytes();
     relative = Number(fitted.report.parameters['lambda']);
     await python.run('set_shift', fitted.report.parameters['shift']);
     context.progress(`lambda ${relative}; NumPy's best for this one`);
