@@ -75,7 +75,7 @@ async function solveExamples(
   const { labels, width } = memory;
   const { head, calibration, detector } =
     solvedBefore(memory, name, context) ?? (await solveAnew(memory, name, context));
-  const squares = codeSquares(memory);
+  const squares = await squaresOf(memory, context);
   const nearest = (query: Int8Array, count: number): NearestExample[] =>
     nearestExamples(memory, query, count, squares).map(({ row, similarity }) => ({
       id: memory.ids[row],
@@ -92,6 +92,21 @@ async function solveExamples(
     examples: { memory, detector },
     predict: (codes, numQueries, options) => predict(parts, unknownBelow, codes, numQueries, options),
   };
+}
+
+/** Codes read between two turns of the host. */
+const TURN_CODES = 2 ** 24;
+
+/** `codeSquares`, with turns for the host. */
+async function squaresOf({ codes, numExamples, width }: MemoryView, { yieldToHost }: FitContext): Promise<Int32Array> {
+  const squares = new Int32Array(numExamples);
+  const rows = Math.max(1, Math.floor(TURN_CODES / width));
+  for (let first = 0; first < numExamples; first += rows) {
+    const count = Math.min(rows, numExamples - first);
+    squares.set(codeSquares({ codes: codes.subarray(first * width), numExamples: count, width }), first);
+    await yieldToHost?.();
+  }
+  return squares;
 }
 
 /** What does not depend on names. */
@@ -119,7 +134,9 @@ async function solveAnew(memory: MemoryView, name: string, context: FitContext):
   const head = await headNamed(name).fit(memory, context);
   const { codes, numClasses, numExamples, classIndices } = memory;
   await context.yieldToHost?.();
-  const calibration = fitCalibration(head.leaveOneOut(), classIndices, numExamples, numClasses, head.leaveOneOutRows);
+  const leftOut = head.leaveOneOut();
+  const rows = head.leaveOneOutRows;
+  const calibration = await fitCalibration(leftOut, classIndices, numExamples, numClasses, rows, context);
   await context.yieldToHost?.();
   const detector = await fitUnknownDetector(memory, context);
   const solved = { classIndices, head, calibration, detector };

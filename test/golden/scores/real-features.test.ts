@@ -96,7 +96,7 @@ describe.skipIf(missing !== '')(`on DeiT-Tiny embeddings${missing}`, () => {
         const memory = set.memoryOf(train);
         const { numClasses, numExamples, classIndices } = memory;
         const head = await chooseHead().fit(memory, { gemm });
-        const calibration = fitCalibration(
+        const calibration = await fitCalibration(
           head.leaveOneOut(),
           classIndices,
           numExamples,

@@ -66,11 +66,17 @@ async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead>
   const linear = await discriminant({ taps: share }).fit(memory, context);
   const rows = ridge.leaveOneOutRows ?? Int32Array.from(classIndices.keys());
   const fromRidge = scaledScores(ridge.leaveOneOut(), numClasses);
+  await context.yieldToHost?.();
   const fromLinear = scaledScores(linear.leaveOneOut(), numClasses);
 
   const accuracyOf = (ridgeShare: number): LeaveOneOutAccuracy | undefined =>
     leaveOneOutAccuracy(blend(fromRidge, fromLinear, ridgeShare), rows, classIndices, counts);
-  const ridgeShare = averageShare(SHARES.map(accuracyOf));
+  const measuredShares: (LeaveOneOutAccuracy | undefined)[] = [];
+  for (const one of SHARES) {
+    measuredShares.push(accuracyOf(one));
+    await context.yieldToHost?.();
+  }
+  const ridgeShare = averageShare(measuredShares);
   const leftOut = blend(fromRidge, fromLinear, ridgeShare);
   const measured = leaveOneOutAccuracy(leftOut, rows, classIndices, counts);
 

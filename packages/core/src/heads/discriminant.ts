@@ -33,6 +33,7 @@ export function discriminant(options: DiscriminantOptions = {}): Head {
       const groups = groupsOf(memory);
       const rows = leaveOneOutRows(memory, context);
       const products = await withinClassProducts(memory, groups, shrinkage, rows, context);
+      await context.yieldToHost?.();
       const leftOut = leaveOneOutScores(memory, products, rows);
       const measured = leaveOneOutAccuracy(leftOut, rows, memory.classIndices, memory.counts);
       const { report, ...fitted } = fittedHead(name, memory, groups, products, context);

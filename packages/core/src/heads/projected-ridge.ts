@@ -37,8 +37,10 @@ export interface ProjectedRidgeOptions {
   readonly lambda?: number;
 }
 
-/** Queries projected at a time, and examples summed between two turns of the host. */
+/** Queries projected at a time. */
 const BLOCK_ROWS = 1024;
+/** Features summed between two turns of the host. */
+const TURN_FEATURES = 2 ** 22;
 /** Examples whose leave-one-out errors are solved at a time: columns of the right-hand side. */
 const LEVERAGE_ROWS = 256;
 
@@ -221,12 +223,13 @@ async function crossProducts(
   context: FitContext,
 ): Promise<Float64Array> {
   const byClass = new Float64Array(numClasses * numFeatures);
+  const turnRows = Math.max(1, Math.floor(TURN_FEATURES / numFeatures));
   for (let i = 0; i < classIndices.length; i++) {
     const from = i * numFeatures;
     const to = classIndices[i] * numFeatures;
     const weight = weights[i];
     for (let m = 0; m < numFeatures; m++) byClass[to + m] += weight * features[from + m];
-    if (i % BLOCK_ROWS === BLOCK_ROWS - 1) await context.yieldToHost?.();
+    if ((i + 1) % turnRows === 0) await context.yieldToHost?.();
   }
   return transpose(byClass, numClasses, numFeatures);
 }

@@ -106,9 +106,11 @@ export async function primalProducts(
   const own = rows.map((i) => memory.classIndices[i]);
   const chosen = new Int8Array(rows.length * width);
   for (const [r, i] of rows.entries()) chosen.set(memory.codes.subarray(i * width, (i + 1) * width), r * width);
+  await context.yieldToHost?.();
   const right = transpose(weightedRows(chosen, rows.length, width, groups), rows.length, columns);
   const solved = await solveLower(factor, right, rows.length, context);
   const shape = { m: rows.length, n: numClasses, k: columns, transposeA: true };
+  await context.yieldToHost?.();
   const deviations = minusOwn(solved, rows.length, solvedMeans, numClasses, own);
   return {
     form: 'primal',
@@ -174,6 +176,7 @@ export async function dualProducts(
   const products = await codeProducts(codes, n, codes, n, width, groups, context);
   // <x_i, m_c>, and with the rows averaged once more <m_b, m_c>.
   const toMeans = averageByClass(transpose(products, n, n), n, own, counts);
+  await context.yieldToHost?.();
   const exampleMean = transpose(toMeans, numClasses, n);
   const meanMean = averageByClass(exampleMean, numClasses, own, counts);
   // Z m_c, Z x_j and Z Z^T, where row i of Z is x_i - m_own.
@@ -191,6 +194,7 @@ export async function dualProducts(
       matrix[i * n + j] = value - centredMeans[i * numClasses + own[j]];
     }
   }
+  await context.yieldToHost?.();
   let trace = 0;
   let squares = 0;
   let fourth = 0;
@@ -214,6 +218,7 @@ export async function dualProducts(
     const solvedMeans = await solveLower(factor, centredMeans, numClasses, context);
     const solved = await solveLower(factor, centred, n, context);
     const shape = { m: n, n: numClasses, k: n, transposeA: true };
+    await context.yieldToHost?.();
     const deviations = minusOwn(solved, n, solvedMeans, numClasses, own);
     subtract(exampleMean, await context.gemm.f64(solved, solvedMeans, shape));
     subtract(deviationMeans, await context.gemm.f64(deviations, solvedMeans, shape));

@@ -8,6 +8,9 @@ import type { Projection, ProjectionInput } from './projection.ts';
 /** Rows projected at a time, so that the f32 products stay small. */
 const BLOCK_ROWS = 512;
 
+/** Features between two turns of the host. */
+const TURN_FEATURES = 2 ** 21;
+
 /** Integer factors of taps stand for the square roots of their weights, the largest as 16. */
 const TAP_STEPS = 16;
 
@@ -88,8 +91,10 @@ export function integerProjection(
         }
         const shape = { m: rows, n: numFeatures, k: columns, transposeB: true };
         const products = await context.gemm.f32(left, right(), shape);
+        const turnRows = Math.max(1, Math.floor(TURN_FEATURES / numFeatures));
         for (let i = 0; i < rows; i++) {
           activate(products, i * numFeatures, numFeatures, out, (first + i) * numFeatures);
+          if ((i + 1) % turnRows === 0) await context.yieldToHost?.();
         }
         await context.yieldToHost?.();
       }

@@ -12,6 +12,8 @@
  */
 
 import { expected } from '../errors.ts';
+import type { FitContext } from '../head.ts';
+import { goldenSection } from './golden-section.ts';
 
 /** Prior temperature over that of the random energy model. */
 const PRIOR_FACTOR = 2.2;
@@ -41,13 +43,14 @@ const NEGLIGIBLE = -40;
  * @returns a finite positive number; 1 where there is nothing to compare (one class, or no spread)
  * @throws INVALID_ARGUMENT for a NaN
  */
-export function fitTemperature(
+export async function fitTemperature(
   scores: Float64Array,
   classIndices: Int32Array,
   numExamples: number,
   numClasses: number,
   rows: Int32Array = Int32Array.from(classIndices.keys()),
-): number {
+  { yieldToHost }: Pick<FitContext, 'yieldToHost'> = {},
+): Promise<number> {
   const { used, weights } = trustedRows(classIndices, numExamples, numClasses, rows);
   const numUsed = used.length;
   const scales = Float64Array.from(used, (r) => rootSpread(scores, r * numClasses, numClasses));
@@ -66,7 +69,11 @@ export function fitTemperature(
     }
     return sum;
   };
-  return Math.exp(minimise(loss, Math.log(prior) - SEARCH_REACH, Math.log(prior) + SEARCH_REACH));
+  const turning = async (logTemperature: number): Promise<number> => {
+    await yieldToHost?.();
+    return loss(logTemperature);
+  };
+  return Math.exp(await minimise(turning, Math.log(prior) - SEARCH_REACH, Math.log(prior) + SEARCH_REACH));
 }
 
 /**
@@ -166,42 +173,20 @@ function softenedLoss(
   return Math.log(total) - (1 - softening) * own - (softening * linear) / possible;
 }
 
-/** The lowest point of a function over [low, high]: the best of a grid of 17, refined by golden section to 1e-3. */
-function minimise(f: (x: number) => number, low: number, high: number): number {
+/** The lowest point of a function over [low, high]: the best of a grid of 17, refined by golden section. */
+async function minimise(f: (x: number) => Promise<number>, low: number, high: number): Promise<number> {
   const cells = 16;
   const step = (high - low) / cells;
   let best = 0;
   let lowest = Infinity;
   for (let c = 0; c <= cells; c++) {
-    const value = f(low + c * step);
+    const value = await f(low + c * step);
     if (value < lowest) {
       lowest = value;
       best = c;
     }
   }
-  let a = low + Math.max(0, best - 1) * step;
-  let b = low + Math.min(cells, best + 1) * step;
-  const ratio = (Math.sqrt(5) - 1) / 2;
-  let c = b - ratio * (b - a);
-  let d = a + ratio * (b - a);
-  let fc = f(c);
-  let fd = f(d);
-  while (b - a > 1e-3) {
-    if (fc <= fd) {
-      b = d;
-      d = c;
-      fd = fc;
-      c = b - ratio * (b - a);
-      fc = f(c);
-    } else {
-      a = c;
-      c = d;
-      fc = fd;
-      d = a + ratio * (b - a);
-      fd = f(d);
-    }
-  }
-  return (a + b) / 2;
+  return goldenSection(f, low + Math.max(0, best - 1) * step, low + Math.min(cells, best + 1) * step);
 }
 
 /**

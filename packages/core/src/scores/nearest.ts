@@ -13,7 +13,11 @@ export interface NearestRow {
 }
 
 /** Int32Array, numExamples: squared length of each example's code, exact; the caller owns it. */
-export function codeSquares({ numExamples, width, codes }: Memory): Int32Array<ArrayBuffer> {
+export function codeSquares({
+  numExamples,
+  width,
+  codes,
+}: Pick<Memory, 'numExamples' | 'width' | 'codes'>): Int32Array<ArrayBuffer> {
   const squares = new Int32Array(numExamples);
   for (let i = 0; i < numExamples; i++) squares[i] = codeProduct(codes, i * width, codes, i * width, width);
   return squares;

@@ -40,7 +40,7 @@ export async function statisticsTemperature(
   }
   const scores = await scoresOf(head, codes, numDrawn);
   if (!isSpreadKnown) for (const [i, k] of owners.entries()) scores[i * numClasses + k] = -Infinity;
-  return fitTemperature(scores, owners, owners.length, numClasses);
+  return fitTemperature(scores, owners, owners.length, numClasses, undefined, context);
 }
 
 async function scoresOf(head: FittedHead, codes: Int8Array, numQueries: number): Promise<Float64Array> {

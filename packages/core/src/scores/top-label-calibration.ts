@@ -10,7 +10,9 @@
  * the slope stays near 1.
  */
 
+import type { FitContext } from '../head.ts';
 import { fitTemperature, probabilitiesInto, trustedRows } from './calibration.ts';
+import { goldenSection } from './golden-section.ts';
 
 export interface Calibration {
   /** What `fitTemperature` gives. */
@@ -36,14 +38,15 @@ const CERTAIN = 13.8;
  * w the weights of `trustedRows`, b(a) the offset at which mean p stays what it was. Parameters as of `fitTemperature`.
  * @throws INVALID_ARGUMENT for a NaN
  */
-export function fitCalibration(
+export async function fitCalibration(
   scores: Float64Array,
   classIndices: Int32Array,
   numExamples: number,
   numClasses: number,
   rows: Int32Array = Int32Array.from(classIndices.keys()),
-): Calibration {
-  const temperature = fitTemperature(scores, classIndices, numExamples, numClasses, rows);
+  context: Pick<FitContext, 'yieldToHost'> = {},
+): Promise<Calibration> {
+  const temperature = await fitTemperature(scores, classIndices, numExamples, numClasses, rows, context);
   const { used, weights: all } = trustedRows(classIndices, numExamples, numClasses, rows);
   const kept = Int32Array.from(used.keys()).filter((u) => all[u] > 0);
   if (kept.length === 0 || numClasses === 1) return { temperature, slope: 1, offset: 0 };
@@ -73,7 +76,8 @@ export function fitCalibration(
     }
     return (low + high) / 2;
   };
-  const loss = (slope: number): number => {
+  const loss = async (slope: number): Promise<number> => {
+    await context.yieldToHost?.();
     const offset = offsetOf(slope);
     let sum = (slope - 1) ** 2 / (2 * SLOPE_SPREAD ** 2);
     for (let i = 0; i < kept.length; i++) {
@@ -82,7 +86,7 @@ export function fitCalibration(
     }
     return sum;
   };
-  const slope = lowest(loss, LEAST_SLOPE, MOST_SLOPE);
+  const slope = await goldenSection(loss, LEAST_SLOPE, MOST_SLOPE);
   return { temperature, slope, offset: offsetOf(slope) };
 }
 
@@ -142,24 +146,4 @@ function logistic(x: number): number {
 /** log(1 + exp(x)), without overflow. */
 function softplus(x: number): number {
   return x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x));
-}
-
-/** Where a function with one dip over [low, high] is lowest, to 1e-3, by golden section. */
-function lowest(f: (x: number) => number, low: number, high: number): number {
-  const ratio = (Math.sqrt(5) - 1) / 2;
-  let [a, b] = [low, high];
-  let [c, d] = [b - ratio * (b - a), a + ratio * (b - a)];
-  let [fc, fd] = [f(c), f(d)];
-  while (b - a > 1e-3) {
-    if (fc <= fd) {
-      [b, d, fd] = [d, c, fc];
-      c = b - ratio * (b - a);
-      fc = f(c);
-    } else {
-      [a, c, fc] = [c, d, fd];
-      d = a + ratio * (b - a);
-      fd = f(d);
-    }
-  }
-  return (a + b) / 2;
 }

@@ -25,78 +25,82 @@ const separable = (margin: number): Float64Array =>
 const twoOfThree = Int32Array.of(0, 0, 0, 1, 1, 1);
 
 describe('fitTemperature', () => {
-  it.each([0.5, 2, 8])('recovers the temperature %d that labels were drawn at', (temperature) => {
+  it.each([0.5, 2, 8])('recovers the temperature %d that labels were drawn at', async (temperature) => {
     const { scores, labels } = drawn(5, 20_000, temperature);
-    expect(Math.abs(Math.log(fitTemperature(scores, labels, 20_000, 5) / temperature))).toBeLessThan(0.08);
+    expect(Math.abs(Math.log((await fitTemperature(scores, labels, 20_000, 5)) / temperature))).toBeLessThan(0.08);
   });
 
-  it('gives the same probabilities for scores in other units', () => {
+  it('gives the same probabilities for scores in other units', async () => {
     const { scores, labels } = drawn(4, 200, 2);
-    const probabilities = (factor: number): Float64Array => {
+    const probabilities = async (factor: number): Promise<Float64Array> => {
       const scaled = scores.map((s) => s * factor);
-      probabilitiesInto(scaled, 200, 4, fitTemperature(scaled, labels, 200, 4), scaled);
+      probabilitiesInto(scaled, 200, 4, await fitTemperature(scaled, labels, 200, 4), scaled);
       return scaled;
     };
-    const once = probabilities(1);
+    const once = await probabilities(1);
     // The search for the temperature stops at a thousandth of a natural-log unit.
-    for (const factor of [1e-9, 0.01, 1e9]) probabilities(factor).forEach((p, i) => expect(p).toBeCloseTo(once[i], 2));
+    for (const factor of [1e-9, 0.01, 1e9]) {
+      (await probabilities(factor)).forEach((p, i) => expect(p).toBeCloseTo(once[i], 2));
+    }
   });
 
-  it('stays finite where leave-one-out makes no mistake, and leaves some doubt', () => {
-    const temperature = fitTemperature(separable(1), twoOfThree, 6, 2);
+  it('stays finite where leave-one-out makes no mistake, and leaves some doubt', async () => {
+    const temperature = await fitTemperature(separable(1), twoOfThree, 6, 2);
     const p = separable(1);
     probabilitiesInto(p, 6, 2, temperature, p);
     expect(p[0]).toBeGreaterThan(0.7);
     expect(p[0]).toBeLessThan(0.99);
   });
 
-  it('grows surer with more examples that leave-one-out gets right', () => {
+  it('grows surer with more examples that leave-one-out gets right', async () => {
     const many = new Float64Array(200 * 2);
     const labels = Int32Array.from({ length: 200 }, (_, i) => (i < 100 ? 0 : 1));
     labels.forEach((k, i) => (many[i * 2 + k] = 1));
-    expect(fitTemperature(many, labels, 200, 2)).toBeLessThan(fitTemperature(separable(1), twoOfThree, 6, 2));
+    expect(await fitTemperature(many, labels, 200, 2)).toBeLessThan(
+      await fitTemperature(separable(1), twoOfThree, 6, 2),
+    );
   });
 
-  it('follows the spread of scores where every class has one or two examples', () => {
+  it('follows the spread of scores where every class has one or two examples', async () => {
     const scores = Float64Array.of(-Infinity, 1, 3, 5, -Infinity, 1, 2, 4, -Infinity);
-    expect(fitTemperature(scores, Int32Array.of(0, 1, 2), 3, 3)).toBeCloseTo(
+    expect(await fitTemperature(scores, Int32Array.of(0, 1, 2), 3, 3)).toBeCloseTo(
       (2.2 * Math.sqrt((1 + 2 + 1) / 3)) / Math.sqrt(2 * Math.log(3)),
       2,
     );
     const two = Float64Array.of(1, 3, 1, 3, 3, 1, 1, 3);
-    expect(fitTemperature(two, Int32Array.of(0, 0, 1, 1), 4, 2)).toBeCloseTo(2.2 / Math.sqrt(2 * Math.log(2)), 2);
+    expect(await fitTemperature(two, Int32Array.of(0, 0, 1, 1), 4, 2)).toBeCloseTo(2.2 / Math.sqrt(2 * Math.log(2)), 2);
   });
 
-  it('is 1 for one class and for scores that do not differ', () => {
-    expect(fitTemperature(Float64Array.of(5, 6, 7), Int32Array.of(0, 0, 0), 3, 1)).toBe(1);
-    expect(fitTemperature(new Float64Array(12).fill(2), twoOfThree, 6, 2)).toBe(1);
-    expect(fitTemperature(new Float64Array(0), new Int32Array(0), 0, 2)).toBe(1);
+  it('is 1 for one class and for scores that do not differ', async () => {
+    expect(await fitTemperature(Float64Array.of(5, 6, 7), Int32Array.of(0, 0, 0), 3, 1)).toBe(1);
+    expect(await fitTemperature(new Float64Array(12).fill(2), twoOfThree, 6, 2)).toBe(1);
+    expect(await fitTemperature(new Float64Array(0), new Int32Array(0), 0, 2)).toBe(1);
   });
 
-  it('weighs classes alike however many examples they have', () => {
+  it('weighs classes alike however many examples they have', async () => {
     const { scores, labels } = drawn(3, 600, 2);
     const order = [...labels.keys()].sort((a, b) => labels[a] - labels[b]);
     const copies = order.flatMap((i) => (labels[i] === 0 ? [i, i, i, i] : [i]));
     const copied = Float64Array.from(copies.flatMap((i) => [...scores.subarray(i * 3, i * 3 + 3)]));
-    const repeated = fitTemperature(
+    const repeated = await fitTemperature(
       copied,
       Int32Array.from(copies, (i) => labels[i]),
       copies.length,
       3,
     );
-    expect(Math.abs(Math.log(repeated / fitTemperature(scores, labels, 600, 3)))).toBeLessThan(0.02);
+    expect(Math.abs(Math.log(repeated / (await fitTemperature(scores, labels, 600, 3))))).toBeLessThan(0.02);
   });
 
-  it('reads the rows that scores cover', () => {
+  it('reads the rows that scores cover', async () => {
     const { scores, labels } = drawn(4, 300, 2);
     const rows = Int32Array.from({ length: 300 }, (_, i) => i).filter((i) => i % 2 === 0);
     const some = Float64Array.from([...rows].flatMap((i) => [...scores.subarray(i * 4, i * 4 + 4)]));
-    const fitted = fitTemperature(some, labels, 300, 4, rows);
+    const fitted = await fitTemperature(some, labels, 300, 4, rows);
     expect(Math.abs(Math.log(fitted / 2))).toBeLessThan(0.3);
   });
 
-  it('names a NaN', () => {
-    expect(() => fitTemperature(Float64Array.of(1, Number.NaN), Int32Array.of(0), 1, 2)).toThrow(
+  it('names a NaN', async () => {
+    await expect(fitTemperature(Float64Array.of(1, Number.NaN), Int32Array.of(0), 1, 2)).rejects.toThrow(
       /Expected a number for scores\[1\], got NaN/,
     );
   });

@@ -23,7 +23,12 @@ function replaced(memory: Memory, rows: ReadonlyMap<number, Int8Array>): Memory 
 
 async function fitted(memory: Memory): Promise<{ head: FittedHead; temperature: number }> {
   const head = await nearestClassMean().fit(memory, { gemm });
-  const temperature = fitTemperature(head.leaveOneOut(), memory.classIndices, memory.numExamples, memory.numClasses);
+  const temperature = await fitTemperature(
+    head.leaveOneOut(),
+    memory.classIndices,
+    memory.numExamples,
+    memory.numClasses,
+  );
   return { head, temperature };
 }
 

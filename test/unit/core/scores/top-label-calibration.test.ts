@@ -39,9 +39,9 @@ function calibrationError(p: Float64Array, labels: Int32Array): number {
 }
 
 describe('fitCalibration', () => {
-  it('mends what one temperature cannot, on inputs it was not fitted to', () => {
+  it('mends what one temperature cannot, on inputs it was not fitted to', async () => {
     const fitted = crooked(3000, 1);
-    const calibration = fitCalibration(fitted.scores, fitted.labels, 3000, numClasses);
+    const calibration = await fitCalibration(fitted.scores, fitted.labels, 3000, numClasses);
     const fresh = crooked(6000, 2);
     const plain = new Float64Array(fresh.scores.length);
     const mended = new Float64Array(fresh.scores.length);
@@ -51,9 +51,9 @@ describe('fitCalibration', () => {
     expect(calibrationError(mended, fresh.labels)).toBeLessThan(0.75 * calibrationError(plain, fresh.labels));
   });
 
-  it('keeps the mean confidence of the temperature', () => {
+  it('keeps the mean confidence of the temperature', async () => {
     const { scores, labels } = crooked(1000, 3);
-    const calibration = fitCalibration(scores, labels, 1000, numClasses);
+    const calibration = await fitCalibration(scores, labels, 1000, numClasses);
     const mean = (p: Float64Array): number => {
       let sum = 0;
       for (let i = 0; i < 1000; i++) sum += Math.max(...p.subarray(i * numClasses, (i + 1) * numClasses));
@@ -67,22 +67,22 @@ describe('fitCalibration', () => {
     expect(mean(mended)).toBeCloseTo(mean(plain), 1);
   });
 
-  it('leaves the slope at 1 where leave-one-out says nothing', () => {
+  it('leaves the slope at 1 where leave-one-out says nothing', async () => {
     const none = { slope: 1, offset: 0 };
-    expect(fitCalibration(Float64Array.of(1, 3, 3, 1), Int32Array.of(0, 1), 2, 2)).toMatchObject(none);
-    expect(fitCalibration(Float64Array.of(1, 3, 1, 3, 3, 1, 1, 3), Int32Array.of(0, 0, 1, 1), 4, 2)).toMatchObject(
-      none,
-    );
-    expect(fitCalibration(Float64Array.of(1, 2, 3), Int32Array.of(0, 0, 0), 3, 1)).toMatchObject(none);
-    expect(fitCalibration(new Float64Array(0), new Int32Array(0), 0, 2)).toMatchObject(none);
+    expect(await fitCalibration(Float64Array.of(1, 3, 3, 1), Int32Array.of(0, 1), 2, 2)).toMatchObject(none);
+    expect(
+      await fitCalibration(Float64Array.of(1, 3, 1, 3, 3, 1, 1, 3), Int32Array.of(0, 0, 1, 1), 4, 2),
+    ).toMatchObject(none);
+    expect(await fitCalibration(Float64Array.of(1, 2, 3), Int32Array.of(0, 0, 0), 3, 1)).toMatchObject(none);
+    expect(await fitCalibration(new Float64Array(0), new Int32Array(0), 0, 2)).toMatchObject(none);
   });
 
-  it('is finite for leave-one-out without a mistake, all mistakes, and impossible classes', () => {
+  it('is finite for leave-one-out without a mistake, all mistakes, and impossible classes', async () => {
     const labels = Int32Array.of(0, 0, 0, 1, 1, 1);
     const right = Float64Array.of(9, 0, 9, 0, 9, 0, 0, 9, 0, 9, 0, 9);
     const impossible = right.map((s, i) => (i % 2 === 1 && i < 6 ? -Infinity : s));
     for (const scores of [right, right.map((s) => -s), impossible, right.map((s) => s * 1e200)]) {
-      const { temperature, slope, offset } = fitCalibration(scores, labels, 6, 2);
+      const { temperature, slope, offset } = await fitCalibration(scores, labels, 6, 2);
       expect([temperature, slope, offset].every(Number.isFinite)).toBe(true);
     }
   });
