@@ -68,6 +68,7 @@ async function fitProjectedRidge(
   const { numExamples, numClasses, width } = memory;
   const input = { taps: memory.taps, dim: memory.dim, tapWeights: tapWeights(memory.taps, taps) };
   const projection = PROJECTIONS[options.projection ?? 'rademacher-relu'](input, numFeatures, seed);
+  await context.yieldToHost?.();
   const parameters = JSON.stringify([projection.name, projection.parameters, [...tapFactors(input).factors]]);
   const features = await carriedFeatures(projection, parameters, memory, context);
   const solved =
@@ -201,9 +202,11 @@ async function featuresFrom(
   const { numFeatures } = projection;
   const features = new Int8Array(sources.length * numFeatures);
   const fresh: number[] = [];
+  const turnRows = Math.max(1, Math.floor(TURN_FEATURES / numFeatures));
   for (const [i, from] of sources.entries()) {
     if (from < 0) fresh.push(i);
     else features.set(before.subarray(from * numFeatures, (from + 1) * numFeatures), i * numFeatures);
+    if ((i + 1) % turnRows === 0) await context.yieldToHost?.();
   }
   const chosen = new Int8Array(fresh.length * width);
   for (const [r, i] of fresh.entries()) chosen.set(codes.subarray(i * width, (i + 1) * width), r * width);

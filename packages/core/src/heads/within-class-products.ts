@@ -75,7 +75,7 @@ export async function primalProducts(
   for (let i = 0; i < columns; i++) trace += scatter[i * columns + i];
   for (let i = 0; i < scatter.length; i++) squares += scatter[i] * scatter[i];
   if (trace < ROUNDING * numExamples) trace = 0;
-  const fourth = examples && fourthMoment(examples.memory, means, groups);
+  const fourth = examples && shrinkage === 'ledoit-wolf' ? fourthMoment(examples.memory, means, groups) : undefined;
   const precision = shrinkPrecision(shrinkage, {
     trace,
     squares,
