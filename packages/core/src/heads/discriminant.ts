@@ -7,7 +7,7 @@
 
 import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
-import { linearScoresInto, linearScoresMany, type LinearScores } from './linear-scores.ts';
+import { linearScoresInto, linearScoresMany, prepareLinearScores, type LinearScores } from './linear-scores.ts';
 import { noExamples } from './nearest-class-mean.ts';
 import type { Shrinkage } from './shrinkage.ts';
 import { columnScales, tapGroups, tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
@@ -36,7 +36,7 @@ export function discriminant(options: DiscriminantOptions = {}): Head {
       await context.yieldToHost?.();
       const leftOut = leaveOneOutScores(memory, products, rows);
       const measured = leaveOneOutAccuracy(leftOut, rows, memory.classIndices, memory.counts);
-      const { report, ...fitted } = fittedHead(name, memory, groups, products, context);
+      const { report, ...fitted } = await fittedHead(name, memory, groups, products, context);
       return {
         ...fitted,
         report: { ...report, ...(measured && { leaveOneOutAccuracy: measured.accuracy }) },
@@ -48,7 +48,7 @@ export function discriminant(options: DiscriminantOptions = {}): Head {
       const groups = groupsOf(statistics);
       const products = await primalProducts(statistics, groups, shrinkage, context);
       return {
-        ...fittedHead(name, statistics, groups, products, context),
+        ...(await fittedHead(name, statistics, groups, products, context)),
         leaveOneOut: () => {
           throw noExamples();
         },
@@ -57,14 +57,15 @@ export function discriminant(options: DiscriminantOptions = {}): Head {
   };
 }
 
-function fittedHead(
+async function fittedHead(
   name: string,
   memory: Memory | StatisticsMemory,
   groups: readonly TapGroup[],
   products: WithinClassProducts,
   context: FitContext,
-): Pick<FittedHead, 'report' | 'numClasses' | 'scoresInto' | 'scores'> {
+): Promise<Pick<FittedHead, 'report' | 'numClasses' | 'scoresInto' | 'scores'>> {
   const linear = linearScores(products, groups, memory.width, memory.numClasses);
+  await prepareLinearScores(linear, context);
   const { intensity } = products.precision;
   return {
     report: {

@@ -71,7 +71,7 @@ async function fitKernelRidge(memory: Memory, options: KernelRidgeOptions, conte
     numClasses,
     leaveOneOutRows: rows,
     leaveOneOut: () => leftOut,
-    ...kernelScores({ codes, numExamples, numClasses, width, groups, squares, kernel, coefficients, context }),
+    ...(await kernelScores({ codes, numExamples, numClasses, width, groups, squares, kernel, coefficients, context })),
   };
 }
 
@@ -120,12 +120,12 @@ interface KernelModel {
 }
 
 /** `k(x, X) a` for queries: one by one, or their integer products through the Gemm; the same bits either way. */
-function kernelScores(model: KernelModel): Pick<Required<FittedHead>, 'scoresInto' | 'scores'> {
+async function kernelScores(model: KernelModel): Promise<Pick<Required<FittedHead>, 'scoresInto' | 'scores'>> {
   const { codes, numExamples, numClasses, width, groups, squares, kernel, context } = model;
   // Scores need no signal of the fit that made them.
   const { gemm, yieldToHost } = context;
   const fresh: FitContext = { gemm, ...(yieldToHost && { yieldToHost }) };
-  const combine = coefficientRows(model);
+  const combine = await coefficientRows(model);
   const values = combine.x.subarray(0, numExamples);
   const combineInto = (out: Float64Array, at: number): void => {
     combine.multiply(0, numClasses);
@@ -159,10 +159,13 @@ function kernelScores(model: KernelModel): Pick<Required<FittedHead>, 'scoresInt
 }
 
 /** The coefficients by class, numClasses x numExamples, at the speed of memory. */
-function coefficientRows({ coefficients, numExamples, numClasses }: KernelModel): RowDots {
+async function coefficientRows(model: KernelModel): Promise<RowDots> {
+  const { coefficients, numExamples, numClasses, context } = model;
   const dots = new RowDots(numClasses, numExamples);
+  const turnRows = Math.max(1, Math.floor(TURN_VALUES / numClasses));
   for (let j = 0; j < numExamples; j++) {
     for (let c = 0; c < numClasses; c++) dots.rows[c * dots.stride + j] = coefficients[j * numClasses + c];
+    if ((j + 1) % turnRows === 0) await context.yieldToHost?.();
   }
   return dots;
 }

@@ -43,17 +43,44 @@ export function roundWeights(weights: Float64Array, width: number): void {
 
 const prepared = new WeakMap<Float64Array, RowDots | 'rounded'>();
 
-function prepare({ weights, width, numClasses }: LinearScores): RowDots | 'rounded' {
-  const known = prepared.get(weights);
+function prepare(linear: LinearScores): RowDots | 'rounded' {
+  const known = prepared.get(linear.weights);
   if (known !== undefined) return known;
-  roundWeights(weights, width);
-  let made: RowDots | 'rounded' = 'rounded';
-  if (weights.length <= MOST_COPIED) {
-    made = new RowDots(numClasses, width);
-    for (let c = 0; c < numClasses; c++) made.rows.set(weights.subarray(c * width, (c + 1) * width), c * made.stride);
+  const made = copyFor(linear);
+  takeClasses(linear, made, 0, linear.numClasses);
+  prepared.set(linear.weights, made);
+  return made;
+}
+
+/** Weights rounded and copied between two turns of the host. */
+const TURN_WEIGHTS = 2 ** 18;
+
+/** What the first call of `linearScoresInto` does, with turns for the host: many classes take a twentieth of a second. */
+export async function prepareLinearScores(
+  linear: LinearScores,
+  { yieldToHost, signal }: Pick<FitContext, 'yieldToHost' | 'signal'>,
+): Promise<void> {
+  const { weights, width, numClasses } = linear;
+  if (prepared.has(weights)) return;
+  const made = copyFor(linear);
+  const step = Math.max(1, Math.floor(TURN_WEIGHTS / width));
+  for (let first = 0; first < numClasses; first += step) {
+    signal?.throwIfAborted();
+    takeClasses(linear, made, first, Math.min(numClasses, first + step));
+    await yieldToHost?.();
   }
   prepared.set(weights, made);
-  return made;
+}
+
+function copyFor({ weights, width, numClasses }: LinearScores): RowDots | 'rounded' {
+  return weights.length <= MOST_COPIED ? new RowDots(numClasses, width) : 'rounded';
+}
+
+/** Rounds the weights of classes `[first, end)`, and copies them. */
+function takeClasses({ weights, width }: LinearScores, to: RowDots | 'rounded', first: number, end: number): void {
+  roundWeights(weights.subarray(first * width, end * width), width);
+  if (to === 'rounded') return;
+  for (let c = first; c < end; c++) to.rows.set(weights.subarray(c * width, (c + 1) * width), c * to.stride);
 }
 
 /**

@@ -20,7 +20,7 @@ import { transpose } from '../linalg/transpose.ts';
 import { codeProducts } from './code-products.ts';
 import { dualRidge } from './dual-ridge.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows, MAX_ENTRIES } from './leave-one-out.ts';
-import { linearScoresInto, linearScoresMany, type LinearScores } from './linear-scores.ts';
+import { linearScoresInto, linearScoresMany, prepareLinearScores, type LinearScores } from './linear-scores.ts';
 import { primalRidge } from './primal-ridge.ts';
 import { tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
 
@@ -76,6 +76,7 @@ async function fitProjectedRidge(
       ? await solveDual(memory, features, numFeatures, context, options.lambda)
       : await solvePrimal(memory, features, numFeatures, parameters, context, options.lambda);
   const { linear, lambda, tried, rows, leftOut, form } = solved;
+  await prepareLinearScores(linear, context);
   const measured = leaveOneOutAccuracy(leftOut, rows, memory.classIndices, memory.counts);
   const { gemm, yieldToHost } = context;
   const rule = form === 'dual' ? 'leave-one-out squared error' : 'generalised cross-validation';
