@@ -42,7 +42,9 @@ export function App(): JSX.Element {
         ) : (
           <>
             <section class="known" aria-labelledby="known-title">
-              <h2 id="known-title">What it knows</h2>
+              <h2 id="known-title" tabIndex={-1}>
+                What it knows
+              </h2>
               <ul class="cards">
                 {cards.value.map((shown) => (
                   <ClassCard key={shown.label} shown={shown} />
@@ -64,12 +66,14 @@ export function App(): JSX.Element {
 
 function Header(): JSX.Element {
   const isUnsaved = learned.value.length === 0;
+  // The invitation has a first heading of its own.
+  const Brand = isEmpty.value ? 'p' : 'h1';
   return (
     <header class="top">
-      <p class="brand">
+      <Brand class="brand">
         <Mark />
         Imprint
-      </p>
+      </Brand>
       <div class="top-buttons">
         <PickFiles
           name="Open a saved file"
@@ -77,7 +81,7 @@ function Header(): JSX.Element {
           multiple={false}
           onPick={([file]) => void openFile(file)}
         >
-          <Icon name="open" />
+          <Icon name="folder" />
           Open
         </PickFiles>
         <button type="button" class="button" disabled={isUnsaved} onClick={() => void save()}>
