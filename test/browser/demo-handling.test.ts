@@ -104,6 +104,16 @@ describeInBrowser('the demo in a person’s hands', () => {
     await page.keyboard.press('Control+z');
     await expect.poll(() => shownClasses(page), PATIENT).toEqual({ ladder: 3, sun: 3 });
 
+    // A name that is taken is an offer to merge.
+    await page.getByRole('button', { name: 'sun: rename' }).click();
+    await page.getByLabel('New name for sun').fill('ladder');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').getByText('There is a class “ladder” already.').waitFor();
+    await page.getByRole('button', { name: 'Merge them' }).click();
+    await expect.poll(() => shownClasses(page), PATIENT).toEqual({ ladder: 6 });
+    await page.keyboard.press('Control+z');
+    await expect.poll(() => shownClasses(page), PATIENT).toEqual({ ladder: 3, sun: 3 });
+
     const focused = () => page.evaluate(() => document.activeElement?.ariaLabel ?? document.activeElement?.textContent);
     await page.getByRole('button', { name: 'More for sun' }).focus();
     await page.keyboard.press('Enter');
@@ -140,6 +150,29 @@ describeInBrowser('the demo in a person’s hands', () => {
     expect(await shownClasses(page)).toEqual({ first: 8 });
     expect(await page.getByRole('progressbar').count()).toBe(0);
     expect(open.complaints).toEqual([]);
+  });
+
+  it('shows what another tab changes, and undoes nothing that would lose it', async () => {
+    const context = await browser.newContext();
+    try {
+      await using here = await openDemo(browser, demo, { context });
+      await learn(here.page, { ladder: drawn.ladder.slice(0, 3), sun: drawn.sun.slice(0, 3) });
+      await using there = await openDemo(browser, demo, { context });
+      await there.page.getByRole('button', { name: 'More for sun' }).click();
+      await there.page.getByRole('menuitem', { name: 'Delete' }).click();
+      await expect.poll(() => shownClasses(here.page), PATIENT).toEqual({ ladder: 3 });
+      await here.page.keyboard.press('Control+z');
+      await here.page.getByRole('alert').getByText('changed in another tab').waitFor();
+      expect(await shownClasses(here.page)).toEqual({ ladder: 3 });
+      // The tab that changed it takes it back, and then the first one may.
+      await there.page.keyboard.press('Control+z');
+      await expect.poll(() => shownClasses(here.page), PATIENT).toEqual({ ladder: 3, sun: 3 });
+      await here.page.keyboard.press('Control+z');
+      await expect.poll(() => shownClasses(there.page), PATIENT).toEqual({});
+      expect([...here.complaints, ...there.complaints]).toEqual([]);
+    } finally {
+      await context.close();
+    }
   });
 
   it('records while the pointer holds the button, and not a picture longer', async () => {

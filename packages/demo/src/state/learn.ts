@@ -164,22 +164,30 @@ export function learnSample(): Promise<boolean> {
 export function draftClass(name: string): string | undefined {
   const label = name.trim().normalize('NFC');
   if (label === '') return undefined;
-  const exists = learned.value.some((known) => known.label === label) || drafts.value.includes(label);
-  if (!exists) drafts.value = [...drafts.value, label];
+  if (isTaken(label)) say(`There is a class “${label}” already.`);
+  else drafts.value = [...drafts.value, label];
   return label;
+}
+
+function isTaken(label: string): boolean {
+  return learned.value.some((known) => known.label === label) || drafts.value.includes(label);
 }
 
 /** A name that no class has: `Class 1`, `Class 2`, ... */
 export function freeName(): string {
-  const taken = new Set([...learned.value.map(({ label }) => label), ...drafts.value]);
   let number = 1;
-  while (taken.has(`Class ${number}`)) number++;
+  while (isTaken(`Class ${number}`)) number++;
   return `Class ${number}`;
 }
 
 export async function renameClass(from: string, name: string): Promise<boolean> {
   const to = name.trim().normalize('NFC');
   if (to === from || to === '') return false;
+  if (isTaken(to)) {
+    const merge = { name: 'Merge them', run: () => void mergeClasses(from, to) };
+    say(`There is a class “${to}” already.`, { tone: 'error', action: merge });
+    return false;
+  }
   if (drafts.value.includes(from)) {
     drafts.value = drafts.value.filter((draft) => draft !== from);
     draftClass(to);
