@@ -175,6 +175,22 @@ describeInBrowser('the demo in a person’s hands', () => {
     }
   });
 
+  it('says why it cannot begin, and begins once the fault is gone', async () => {
+    await using open = await openPage(browser, 'about:blank');
+    const { page, context } = open;
+    const asApp = { contentType: 'text/html', body: '<!doctype html><title>An app</title>' };
+    await context.route('**/*.onnx', (route) => route.fulfill(asApp));
+    await page.goto(`${demo.site.origin}/`);
+    const alert = page.getByRole('alert').first();
+    await alert.getByText('The model could not be loaded', { exact: false }).waitFor(PATIENT);
+    await alert.getByText(/^Expected the backbone's model at .* got an HTML page/).waitFor();
+    await page.getByText('No classifier').waitFor();
+    await context.unroute('**/*.onnx');
+    await alert.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText(/^(WASM|WebGPU)/).waitFor(PATIENT);
+    expect(await page.getByText('The model could not be loaded', { exact: false }).count()).toBe(0);
+  });
+
   it('records while the pointer holds the button, and not a picture longer', async () => {
     await using open = await openDemo(browser, demo, { permissions: ['camera'] });
     const { page } = open;

@@ -19,6 +19,7 @@ import { redo, undo } from './state/change.ts';
 import { canShare, openFile, save, share } from './state/files.ts';
 import { learnFiles } from './state/learn.ts';
 import { learnDropped } from './state/learn-dropped.ts';
+import { forgetKept } from './state/offline.ts';
 import { cards, classifier, failure, learned } from './state/session.ts';
 
 const isEmpty = computed(() => cards.value.length === 0 && subject.value.kind === 'none');
@@ -102,8 +103,11 @@ function Header(): JSX.Element {
 function Failure({ message }: { readonly message: string }): JSX.Element {
   return (
     <div class="failure" role="alert">
-      <p>{message}</p>
-      <button type="button" class="button" onClick={() => location.reload()}>
+      <div>
+        <strong>The model could not be loaded, so nothing can be learned or answered now.</strong>
+        <p>{message}</p>
+      </div>
+      <button type="button" class="button" onClick={() => void forgetKept().then(() => location.reload())}>
         Try again
       </button>
     </div>
