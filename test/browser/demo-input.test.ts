@@ -151,12 +151,17 @@ describeInBrowser('the demo by keyboard and camera', () => {
         'danger surface',
         'record surface',
         'paper ink',
+        'edge surface',
+        'edge paper',
+        'edge sunken',
       );
       return pairs.map((pair) => {
         const [a, b] = pair.split(' ').map((name) => luminance(`--${name}`));
         return { pair, ratio: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) };
       });
     });
-    expect(ratios.filter(({ ratio }) => ratio < 4.5)).toEqual([]);
+    // The edge of a field and the bars are no text: WCAG asks 3 of them.
+    const least = (pair: string) => (pair.startsWith('edge') ? 3 : 4.5);
+    expect(ratios.filter(({ pair, ratio }) => ratio < least(pair))).toEqual([]);
   });
 });

@@ -72,6 +72,34 @@ describeInBrowser('the demo without a network', () => {
     expect(open.complaints).toEqual([]);
   });
 
+  it('mends itself where a wrong file was kept: another try lets go of it, and of nothing that was learned', async () => {
+    await using open = await openDemo(browser, demo);
+    const { page } = open;
+    await page.getByText('Works offline').waitFor();
+    await page.getByRole('button', { name: 'Try a sample' }).click();
+    await page.getByText('3 classes learned').waitFor();
+    // As a server of a single-page app answers for a file that it does not have.
+    const spoilt = await page.evaluate(async () => {
+      let count = 0;
+      for (const name of await caches.keys()) {
+        const cache = await caches.open(name);
+        for (const request of await cache.keys()) {
+          if (!request.url.includes('.onnx')) continue;
+          await cache.put(request, new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } }));
+          count++;
+        }
+      }
+      return count;
+    });
+    expect(spoilt).toBe(1);
+    await page.reload();
+    await page.getByRole('alert').getByText('got an HTML page', { exact: false }).waitFor(PATIENT);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await ready(page);
+    await expect.poll(() => shownClasses(page), PATIENT).toEqual({ Fish: 8, Leaf: 8, Mug: 8 });
+    await page.getByText('Works offline').waitFor();
+  });
+
   it('offers a new version quietly, and is that version after the reload', async () => {
     await using open = await openDemo(browser, demo);
     const { page } = open;

@@ -126,6 +126,55 @@ describeInBrowser('devices on a page', { timeout: 180_000 }, () => {
     expect({ hash: after.hash, label: after.label }).toEqual(before);
   });
 
+  it('goes on with WASM when the GPU has no memory left, in the middle or at the start, and says so', async () => {
+    // From `starve` on, every buffer is asked for at the largest size there is, which SwiftShader does not have.
+    const script = `
+let isStarved = new URL(location).searchParams.has('starved');
+const starve = new BroadcastChannel('starve');
+starve.onmessage = () => starve.postMessage((isStarved = true));
+const { createBuffer } = GPUDevice.prototype;
+GPUDevice.prototype.createBuffer = function (wanted) {
+  const starves = isStarved && !wanted.mappedAtCreation;
+  return createBuffer.call(this, starves ? { ...wanted, size: this.limits.maxBufferSize } : wanted);
+};
+Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });
+import('/engine/worker.js');`;
+    site.routes.set('/starved.js', () => ({ body: script }));
+    await using open = await openPage(browser, `${site.origin}/`);
+    const answers = await open.page.evaluate(async (backbone) => {
+      const classifier = await openClassifier({ device: 'auto', backbone, workerUrl: '/starved.js' });
+      const taken = classifier.device.inWords;
+      await classifier.addClass('discs', pictures(0, 6));
+      await classifier.addClass('stripes', pictures(1, 6));
+      const ask = async () => (await classifier.classify(pictures(1, 1, 5)[0])).ranking.map(({ label }) => label);
+      const before = await ask();
+      const hash = await classifier.hash();
+      const starve = new BroadcastChannel('starve');
+      starve.postMessage('now');
+      await new Promise((resolve) => (starve.onmessage = resolve));
+      const after = await ask();
+      const { inWords } = classifier.device;
+      const isSame = hash === (await classifier.hash());
+      const late = await openClassifier({ device: 'auto', backbone, workerUrl: '/starved.js?starved' });
+      return { taken, before, after, inWords, isSame, late: late.device.inWords, notices };
+    }, TINY);
+    expect(answers).toEqual({
+      taken: 'webgpu',
+      before: ['stripes', 'discs'],
+      after: ['stripes', 'discs'],
+      inWords: 'wasm, 1 thread (webgpu: out of memory)',
+      isSame: true,
+      // Its first buffers failed before anything could listen; what came of them is told.
+      late: expect.stringMatching(/^wasm, 1 thread \(webgpu: (out of memory|a GPU error \(.*[Ii]nvalid)/),
+      notices: [
+        {
+          kind: 'device',
+          message: 'WebGPU gave up: out of memory. The classifier goes on with wasm, 1 thread; nothing was lost.',
+        },
+      ],
+    });
+  });
+
   it('leaves a software adapter to those who name it, and says why WebGPU was not taken', async () => {
     await using open = await openPage(browser, `${site.origin}/`);
     const words = await open.page.evaluate(
@@ -141,6 +190,11 @@ describeInBrowser('devices on a page', { timeout: 180_000 }, () => {
         TINY,
       );
       expect(failed).toMatch(/^DEVICE_UNAVAILABLE: Expected webgpu to be available, got: no adapter\./);
+      const words = await without.page.evaluate(
+        async (backbone) => (await openClassifier({ backbone })).device.inWords,
+        TINY,
+      );
+      expect(words).toBe('wasm, 1 thread (webgpu: no adapter)');
     } finally {
       await plain.close();
     }

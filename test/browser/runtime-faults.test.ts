@@ -272,6 +272,19 @@ describeInBrowser('faults around a classifier on a page', () => {
     expect(await openingFails({ head: 'nothing', backbone: TINY })).toMatch(/^INVALID_ARGUMENT: /);
   });
 
+  it('ends the worker where the scope of `await using` ends', async () => {
+    await using open = await openPage(browser, `${site.origin}/`);
+    // As text: the test's own compiler would put helpers in place of the syntax.
+    const numExamples = await open.page.evaluate(`(async () => {
+      await using classifier = await imprint.createClassifier({ backbone: '${TINY}', device: 'wasm' });
+      await classifier.addClass('discs', pictures(0, 2));
+      return classifier.numExamples;
+    })()`);
+    expect(numExamples).toBe(2);
+    await expect.poll(() => open.page.workers()).toEqual([]);
+    expect(open.complaints).toEqual([]);
+  });
+
   it('ends the worker on dispose, and while it is opening on abort', async () => {
     await using open = await openPage(browser, `${site.origin}/`);
     const told = await open.page.evaluate(async (backbone) => {

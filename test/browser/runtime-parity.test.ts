@@ -113,7 +113,7 @@ describeInBrowser('one classifier in Node and on a page', () => {
     it('learns 20 classes of photos as Node does, and answers alike on every photo', { timeout: 240_000 }, async () => {
       const folder = path.join(photos!, 'caltech101');
       const classes = readdirSync(folder).sort().slice(0, 20);
-      const [shots, tests] = [5, 5];
+      const [shots, tests] = [5, 35];
       const files = (label: string) => readdirSync(path.join(folder, label)).sort();
       const train = classes.map((label) => ({ label, names: files(label).slice(0, shots) }));
       const test = classes.flatMap((label) =>

@@ -19,6 +19,7 @@ import { redo, undo } from './state/change.ts';
 import { canShare, openFile, save, share } from './state/files.ts';
 import { learnFiles } from './state/learn.ts';
 import { learnDropped } from './state/learn-dropped.ts';
+import { forgetKept } from './state/offline.ts';
 import { cards, classifier, failure, learned } from './state/session.ts';
 
 const isEmpty = computed(() => cards.value.length === 0 && subject.value.kind === 'none');
@@ -42,7 +43,9 @@ export function App(): JSX.Element {
         ) : (
           <>
             <section class="known" aria-labelledby="known-title">
-              <h2 id="known-title">What it knows</h2>
+              <h2 id="known-title" tabIndex={-1}>
+                What it knows
+              </h2>
               <ul class="cards">
                 {cards.value.map((shown) => (
                   <ClassCard key={shown.label} shown={shown} />
@@ -64,12 +67,14 @@ export function App(): JSX.Element {
 
 function Header(): JSX.Element {
   const isUnsaved = learned.value.length === 0;
+  // The invitation has a first heading of its own.
+  const Brand = isEmpty.value ? 'p' : 'h1';
   return (
     <header class="top">
-      <p class="brand">
+      <Brand class="brand">
         <Mark />
         Imprint
-      </p>
+      </Brand>
       <div class="top-buttons">
         <PickFiles
           name="Open a saved file"
@@ -77,7 +82,7 @@ function Header(): JSX.Element {
           multiple={false}
           onPick={([file]) => void openFile(file)}
         >
-          <Icon name="open" />
+          <Icon name="folder" />
           Open
         </PickFiles>
         <button type="button" class="button" disabled={isUnsaved} onClick={() => void save()}>
@@ -98,8 +103,11 @@ function Header(): JSX.Element {
 function Failure({ message }: { readonly message: string }): JSX.Element {
   return (
     <div class="failure" role="alert">
-      <p>{message}</p>
-      <button type="button" class="button" onClick={() => location.reload()}>
+      <div>
+        <strong>The model could not be loaded, so nothing can be learned or answered now.</strong>
+        <p>{message}</p>
+      </div>
+      <button type="button" class="button" onClick={() => void forgetKept().then(() => location.reload())}>
         Try again
       </button>
     </div>

@@ -9,6 +9,8 @@ import { Thumbnail } from './thumbnail.tsx';
 
 /** A live answer is read aloud only once it has stood this long. */
 const SETTLED_MS = 1200;
+/** Letters that fit beside the share in the large size. */
+const LONG = 20;
 
 export function AnswerView(): JSX.Element | null {
   const now = answer.value;
@@ -52,8 +54,8 @@ function Verdict({ prediction }: { readonly prediction: Prediction }): JSX.Eleme
   const isAlone = learned.value.length === 1;
   return (
     <div class="verdict">
-      <p class="verdict-label">
-        {label} {!isAlone && <span class="verdict-share">{percent(confidence)}</span>}
+      <p class={label.length > LONG ? 'verdict-label is-long' : 'verdict-label'}>
+        <span>{label}</span> {!isAlone && <span class="verdict-share">{percent(confidence)}</span>}
       </p>
       {isAlone && <p class="verdict-why">The only class so far. Show me a second one to compare it with.</p>}
     </div>
@@ -92,7 +94,8 @@ function Nearest({ prediction }: { readonly prediction: Prediction }): JSX.Eleme
           <li key={`${label} ${id}`} title={source}>
             <Thumbnail id={id} name={`An example of ${label}`} />
             <span class="nearest-label">{label}</span>
-            <span class="nearest-share" aria-label={`similarity ${similarity.toFixed(2)}`}>
+            <span class="nearest-share">
+              <span class="visually-hidden">similarity </span>
               {similarity.toFixed(2)}
             </span>
           </li>

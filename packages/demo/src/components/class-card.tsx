@@ -1,21 +1,12 @@
 /** One class: its name, its pictures, and the ways to give it more. */
 
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { droppedFiles, hasFiles, pickedFiles } from '../pictures/dropped-files.ts';
-import {
-  deleteClass,
-  forgetExample,
-  learnFiles,
-  mergeClasses,
-  newest,
-  pictures,
-  progress,
-  renaming,
-} from '../state/learn.ts';
+import { deleteClass, forgetExample, learnFiles, mergeClasses, newest, pictures, renaming } from '../state/learn.ts';
 import { recording } from '../state/record.ts';
 import { openFile } from '../state/files.ts';
-import { exampleIds, type ShownClass } from '../state/session.ts';
+import { cards, exampleIds, type ShownClass } from '../state/session.ts';
 import { say } from '../state/toasts.ts';
 import { ClassName } from './class-name.tsx';
 import { Icon } from './icons.tsx';
@@ -26,7 +17,10 @@ import { PickFiles } from './pick-files.tsx';
 import { RecordButton } from './record-button.tsx';
 import { Thumbnail } from './thumbnail.tsx';
 
+/** Two rows; one where there are many cards. */
 const FEW = 11;
+const FEWER = 5;
+const MANY_CARDS = 8;
 const MANY = 240;
 /** A card on its way to another one. */
 const CLASS_TYPE = 'application/x-imprint-class';
@@ -35,7 +29,14 @@ export function ClassCard({ shown }: { readonly shown: ShownClass }): JSX.Elemen
   const { label, count } = shown;
   const [isOver, setOver] = useState(false);
   const [showsAll, setShowsAll] = useState(false);
-  const reading = progress.value?.label === label ? progress.value : undefined;
+  const box = useRef<HTMLLIElement>(null);
+  useLayoutEffect(() => {
+    const element = box.current;
+    // A card that goes leaves the focus to the list, not to nobody.
+    return () => {
+      if (element?.contains(document.activeElement)) focusHeading();
+    };
+  }, []);
 
   const accepts = ({ dataTransfer }: DragEvent) =>
     hasFiles(dataTransfer) || (dataTransfer?.types.includes(CLASS_TYPE) ?? false);
@@ -56,6 +57,7 @@ export function ClassCard({ shown }: { readonly shown: ShownClass }): JSX.Elemen
 
   return (
     <li
+      ref={box}
       class={isOver ? 'card is-over' : 'card'}
       data-class={label}
       aria-label={`${label}, ${pictures(count)}`}
@@ -76,7 +78,7 @@ export function ClassCard({ shown }: { readonly shown: ShownClass }): JSX.Elemen
         onDragStart={({ dataTransfer }) => dataTransfer?.setData(CLASS_TYPE, label)}
       >
         <ClassName label={label} />
-        <span class="count" aria-label={pictures(count)}>
+        <span class="count" aria-hidden="true">
           {count}
         </span>
         <Menu
@@ -92,14 +94,6 @@ export function ClassCard({ shown }: { readonly shown: ShownClass }): JSX.Elemen
         />
       </header>
       <Examples label={label} count={count} showsAll={showsAll} onShowAll={setShowsAll} />
-      {reading && (
-        <progress
-          class="progress"
-          value={reading.done}
-          max={reading.total}
-          aria-label={`Reading pictures of ${label}`}
-        />
-      )}
       <div class="card-foot">
         <RecordButton label={label} />
         <PickFiles
@@ -115,9 +109,24 @@ export function ClassCard({ shown }: { readonly shown: ShownClass }): JSX.Elemen
   );
 }
 
+/** The focus goes on to the picture that moves up, for who takes several out by keyboard. */
+async function takeOut(label: string, id: string, index: number, list: Element | null): Promise<void> {
+  await forgetExample(label, id);
+  requestAnimationFrame(() => {
+    const left = [...(list?.querySelectorAll<HTMLElement>('.take-out') ?? [])];
+    if (document.activeElement === document.body) left[Math.min(index, left.length - 1)]?.focus();
+  });
+}
+
 async function learnInto(label: string, files: readonly File[]): Promise<void> {
   if (files.length > 0) await learnFiles(label, files);
   else say('There was no picture in that. JPEG, PNG, WebP, GIF and AVIF are read.', { tone: 'error' });
+}
+
+function focusHeading(): void {
+  requestAnimationFrame(() => {
+    if (document.activeElement === document.body) document.querySelector<HTMLElement>('main :is(h1, h2)')?.focus();
+  });
 }
 
 interface ExamplesProps extends ShownClass {
@@ -133,7 +142,8 @@ function Examples({ label, count, showsAll, onShowAll }: ExamplesProps): JSX.Ele
   const own = new Set(exampleIds.value.get(label) ?? []);
   const first = newest.value.filter((id) => own.delete(id));
   const ids = [...first, ...own];
-  const room = (showsAll ? MANY : FEW + 1) - (isRecording ? 1 : 0);
+  const few = cards.value.length > MANY_CARDS ? FEWER : FEW;
+  const room = (showsAll ? MANY : few + 1) - (isRecording ? 1 : 0);
   const some = ids.length > room ? ids.slice(0, room - 1) : ids;
   const hidden = ids.length - some.length;
   return (
@@ -153,7 +163,7 @@ function Examples({ label, count, showsAll, onShowAll }: ExamplesProps): JSX.Ele
                   type="button"
                   class="take-out"
                   aria-label={`Take out ${name}`}
-                  onClick={() => void forgetExample(label, id)}
+                  onClick={({ currentTarget }) => void takeOut(label, id, index, currentTarget.closest('ul'))}
                 >
                   <Thumbnail id={id} name="" />
                   <Icon name="close" />
@@ -183,7 +193,7 @@ function Examples({ label, count, showsAll, onShowAll }: ExamplesProps): JSX.Ele
       </ul>
       {showsAll && (
         <p class="hint">
-          Click a picture to take it out.{' '}
+          Choose a picture to take it out.{' '}
           <button type="button" class="link" onClick={() => onShowAll(false)}>
             Done
           </button>

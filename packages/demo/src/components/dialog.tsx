@@ -1,6 +1,6 @@
 /** A modal question: the browser's own `<dialog>`, which keeps the focus inside and gives it back. */
 
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { ComponentChildren, JSX } from 'preact';
 
 interface DialogProps {
@@ -11,8 +11,11 @@ interface DialogProps {
 
 export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    dialog.current?.showModal();
+  useLayoutEffect(() => {
+    const shown = dialog.current;
+    shown?.showModal();
+    // Taken away while it is open, it would give the focus to nobody.
+    return () => shown?.close();
   }, []);
   return (
     <dialog

@@ -33,7 +33,9 @@ export function FirstRun(): JSX.Element {
           </figure>
         ))}
       </div>
-      <h1 id="first-title">Show it a few examples, and it knows them.</h1>
+      <h1 id="first-title" tabIndex={-1}>
+        Show it a few examples, and it knows them.
+      </h1>
       <p class="lead">
         Name a thing, show three to five pictures of it, and ask about others. It learns in a moment, on this device: no
         picture leaves this page.
@@ -49,7 +51,7 @@ export function FirstRun(): JSX.Element {
         </PickFiles>
         <button type="button" class="button large" disabled={isLearning} onClick={() => void learnSample()}>
           <Icon name="shapes" />
-          {isLearning ? 'Learning…' : 'Try a sample'}
+          Try a sample
         </button>
       </div>
       {cameraFault.value !== undefined && (

@@ -44,7 +44,7 @@ function Tray(): JSX.Element {
   const drawings = useDrawings(ASKED, EXAMPLES_EACH + 3);
   return (
     <section class="tray" aria-label="Drawings to ask about">
-      <h3 class="small-title">Drawings it has not seen:</h3>
+      <h3 class="small-title">Not seen before:</h3>
       <ul>
         {drawings.map(({ file, url }, index) => (
           <li key={url}>

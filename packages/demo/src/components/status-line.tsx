@@ -43,6 +43,7 @@ function Storage(): JSX.Element | null {
   if (kept === undefined) return null;
   const { kind, isSaved, persisted, usageBytes, quotaBytes } = kept;
   if (!isSaved) return <span>Not saved on this device</span>;
+  if (learned.value.length === 0) return null;
   const of = quotaBytes === undefined ? '' : ` of ${size(quotaBytes)} that the browser allows`;
   const promise = persisted
     ? 'The browser keeps it until you delete it.'

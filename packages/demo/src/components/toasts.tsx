@@ -3,6 +3,7 @@
 import type { JSX } from 'preact';
 import { dismiss, hold, resume, toasts, type Toast } from '../state/toasts.ts';
 import { Icon } from './icons.tsx';
+import { Learning } from './learning.tsx';
 
 const UNDO_KEYS = /Mac|iP(hone|ad)/.test(navigator.userAgent) ? '⌘Z' : 'Ctrl+Z';
 
@@ -10,6 +11,7 @@ export function Toasts(): JSX.Element {
   const of = (tone: Toast['tone']) => toasts.value.filter((toast) => toast.tone === tone);
   return (
     <div class="toasts">
+      <Learning />
       <div role="alert">
         {of('error').map((toast) => (
           <ToastRow key={toast.id} toast={toast} />

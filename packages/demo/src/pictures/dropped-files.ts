@@ -17,17 +17,23 @@ function isPicture({ name, type }: File): boolean {
   return !name.startsWith('.') && (type.startsWith('image/') || (type === '' && PICTURE.test(name)));
 }
 
-/** The folder right above a file: `fruit/apple/1.jpg` is an apple. */
+/** The folder right above a file: `fruit/apple/1.jpg` is an apple. Folders come by name, whatever order the system has. */
 function sort(files: readonly { readonly file: File; readonly folder: string | undefined }[]): Dropped {
   const folders = new Map<string, File[]>();
   const loose: File[] = [];
-  for (const { file, folder } of files) {
+  for (const { file, folder: name } of files) {
     if (!isPicture(file)) continue;
+    // A name that is typed has this form too.
+    const folder = name?.normalize('NFC');
     if (folder === undefined) loose.push(file);
     else if (folders.has(folder)) folders.get(folder)!.push(file);
     else folders.set(folder, [file]);
   }
-  return { saved: files.find(({ file }) => SAVED.test(file.name))?.file, loose, folders };
+  return {
+    saved: files.find(({ file }) => SAVED.test(file.name))?.file,
+    loose,
+    folders: new Map([...folders].sort(([a], [b]) => a.localeCompare(b))),
+  };
 }
 
 /** Files of an `<input type="file">`, also of one that picks a folder. */

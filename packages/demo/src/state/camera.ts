@@ -1,7 +1,7 @@
 /** The camera: one stream for the whole page, shown wherever it is needed. */
 
 import { signal } from '@preact/signals';
-import { openCamera, type Camera } from '@imprint/web';
+import { ImprintError, openCamera, type Camera } from '@imprint/web';
 
 export const stream = signal<MediaStream | undefined>(undefined);
 export const isStarting = signal(false);
@@ -37,11 +37,19 @@ export async function startCamera(): Promise<boolean> {
     return true;
   } catch (error) {
     stopCamera();
-    cameraFault.value = error instanceof Error ? error.message : String(error);
+    cameraFault.value = inWords(error);
     return false;
   } finally {
     isStarting.value = false;
   }
+}
+
+/** A refusal in words for a person rather than a developer; every other error has such words. */
+function inWords(error: unknown): string {
+  if (error instanceof ImprintError && error.code === 'CAMERA_REFUSED') {
+    return 'The camera was refused. Allow the camera for this page in the browser’s address bar and in the system’s settings, and try again; or choose pictures instead.';
+  }
+  return error instanceof Error ? error.message : String(error);
 }
 
 export function stopCamera(): void {

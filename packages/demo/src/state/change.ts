@@ -9,6 +9,8 @@ interface Step {
   /** The change in words, as in `Undone: “Cup” was deleted.` */
   readonly what: string;
   readonly before: Uint8Array;
+  /** Hash of the content that it made: another one now is another tab's, and must not be lost. */
+  readonly after: string;
 }
 
 const MOST_STEPS = 20;
@@ -44,7 +46,7 @@ export function change(make: (classifier: WebClassifier) => Promise<string | und
       const what = await make(classifier);
       await refresh(classifier);
       if (what === undefined) return false;
-      done.value = [...done.value, { what, before }].slice(-MOST_STEPS);
+      done.value = [...done.value, { what, before, after: await classifier.hash() }].slice(-MOST_STEPS);
       undone.value = [];
       tell(what, 'Undo');
       return true;
@@ -63,10 +65,10 @@ export function undo(): Promise<void> {
       say('There is nothing to undo.');
       return;
     }
-    const now = await restore(step.before);
-    if (now === undefined) return;
+    const back = await restore(step);
+    if (back === undefined) return;
     done.value = done.value.slice(0, -1);
-    undone.value = [...undone.value, { what: step.what, before: now }];
+    undone.value = [...undone.value, back];
     tell(`Undone: ${step.what}`, 'Redo');
   });
 }
@@ -76,22 +78,28 @@ export function redo(): Promise<void> {
   return inTurn(async () => {
     const step = undone.value.at(-1);
     if (step === undefined) return;
-    const now = await restore(step.before);
-    if (now === undefined) return;
+    const back = await restore(step);
+    if (back === undefined) return;
     undone.value = undone.value.slice(0, -1);
-    done.value = [...done.value, { what: step.what, before: now }];
+    done.value = [...done.value, back];
     tell(step.what, 'Undo');
   });
 }
 
-/** Puts a former content in place of the present one, and returns that; undefined where it failed. */
-async function restore(before: Uint8Array): Promise<Uint8Array | undefined> {
+/** Puts the content before a step in place of the present one. @returns the step back; undefined where it failed */
+async function restore({ what, before, after }: Step): Promise<Step | undefined> {
   try {
     const classifier = await ready();
+    if ((await classifier.hash()) !== after) {
+      say('Something was changed in another tab since. Undoing this would lose it, so nothing was done.', {
+        tone: 'error',
+      });
+      return undefined;
+    }
     const now = await classifier.snapshot();
     await classifier.import(before);
     await refresh(classifier);
-    return now;
+    return { what, before: now, after: await classifier.hash() };
   } catch (error) {
     sayError(error);
     return undefined;

@@ -7,12 +7,19 @@ import { EXAMPLES_EACH, SAMPLE_KINDS, samplePicture } from '../pictures/sample.t
 import { change } from './change.ts';
 import { drafts, learned } from './session.ts';
 import { keepThumbnail } from './thumbnails.ts';
-import { sayError } from './toasts.ts';
+import { say, sayError } from './toasts.ts';
 
-/** Pictures read so far of a larger number; undefined while nothing is under way. */
+/** Pictures read so far, of how many in all, and of which class; undefined while nothing is under way. */
 export const progress = signal<{ readonly label: string; readonly done: number; readonly total: number } | undefined>(
   undefined,
 );
+
+let stopping = new AbortController();
+
+/** Ends the learning under way. Classes that were read to their end stay. */
+export function stopLearning(): void {
+  stopping.abort();
+}
 
 /** The class whose name is being written. */
 export const renaming = signal<string | undefined>(undefined);
@@ -36,27 +43,49 @@ export function learnFolders(folders: ReadonlyMap<string, readonly File[]>): Pro
   return change(async (classifier) => {
     let added = 0;
     let known = 0;
+    const names: string[] = [];
     const faults: string[] = [];
-    try {
-      for (const [label, files] of folders) {
-        const report = await addFiles(classifier, label, files, (done) => {
-          progress.value = { label, done, total: files.length };
-        });
-        added += report.added;
-        known += report.duplicates;
-        faults.push(...report.unreadable.map(({ error }) => error.message));
-      }
-    } finally {
-      progress.value = undefined;
-    }
+    const stopped = await addAll(classifier, folders, (label, report) => {
+      added += report.added;
+      known += report.duplicates;
+      names.push(label);
+      faults.push(...report.unreadable.map(({ error }) => error.message));
+    });
     if (faults.length > 0) sayError(leftOut(faults));
-    if (added === 0 && faults.length > 0) return undefined;
-    const names = [...folders.keys()];
+    if (names.length === 0) say('Stopped: nothing was added.');
+    if (names.length === 0 || (added === 0 && faults.length > 0)) return undefined;
     const into = names.length === 1 ? `“${names[0]}”` : `${names.length} classes`;
     const again = known > 0 ? `; ${pictures(known)} known already` : '';
-    return `${pictures(added)} added to ${into}${again}.`;
+    return `${stopped ? 'Stopped: ' : ''}${pictures(added)} added to ${into}${again}.`;
   });
 }
+
+/** Learns folder after folder and tells of each. @returns whether it was stopped before the last */
+async function addAll(
+  classifier: WebClassifier,
+  folders: ReadonlyMap<string, readonly File[]>,
+  onAdded: (label: string, report: Added) => void,
+): Promise<boolean> {
+  stopping = new AbortController();
+  const { signal } = stopping;
+  const total = [...folders.values()].reduce((sum, files) => sum + files.length, 0);
+  let before = 0;
+  try {
+    for (const [label, files] of folders) {
+      const onDone = (done: number) => (progress.value = { label, done: before + done, total });
+      onAdded(label, await addFiles(classifier, label, files, signal, onDone));
+      before += files.length;
+    }
+    return false;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return true;
+  } finally {
+    progress.value = undefined;
+  }
+}
+
+type Added = Pick<AddReport, 'added' | 'duplicates' | 'unreadable'>;
 
 function leftOut(faults: readonly string[]): string {
   return faults.length === 1 ? faults[0] : `${pictures(faults.length)} left out. The first: ${faults[0]}`;
@@ -66,13 +95,15 @@ async function addFiles(
   classifier: WebClassifier,
   label: string,
   files: readonly File[],
+  signal: AbortSignal,
   onDone: (done: number) => void,
-): Promise<Pick<AddReport, 'added' | 'duplicates' | 'unreadable'>> {
+): Promise<Added> {
   onDone(0);
   const isKnown = classifier.classes.some((known) => known.label === label);
   const verb = isKnown ? 'addExamples' : 'addClass';
   try {
     return await classifier[verb](label, withThumbnails(files), {
+      signal,
       onUnreadable: 'skip',
       onProgress: ({ done }) => onDone(done),
     });
@@ -120,17 +151,12 @@ export function remember(id: string): void {
 
 export function learnSample(): Promise<boolean> {
   return change(async (classifier) => {
-    try {
-      for (const kind of SAMPLE_KINDS) {
-        const files = await Promise.all(Array.from({ length: EXAMPLES_EACH }, (_, i) => samplePicture(kind, i)));
-        await addFiles(classifier, kind, files, (done) => {
-          progress.value = { label: kind, done, total: files.length };
-        });
-      }
-    } finally {
-      progress.value = undefined;
-    }
-    return `${SAMPLE_KINDS.length} classes learned from ${EXAMPLES_EACH} drawings each.`;
+    const draw = async (kind: (typeof SAMPLE_KINDS)[number]) =>
+      [kind, await Promise.all(Array.from({ length: EXAMPLES_EACH }, (_, i) => samplePicture(kind, i)))] as const;
+    const drawn = new Map(await Promise.all(SAMPLE_KINDS.map(draw)));
+    let learnt = 0;
+    await addAll(classifier, drawn, () => learnt++);
+    return learnt === 0 ? undefined : `${learnt} classes learned from ${EXAMPLES_EACH} drawings each.`;
   });
 }
 
@@ -138,22 +164,30 @@ export function learnSample(): Promise<boolean> {
 export function draftClass(name: string): string | undefined {
   const label = name.trim().normalize('NFC');
   if (label === '') return undefined;
-  const exists = learned.value.some((known) => known.label === label) || drafts.value.includes(label);
-  if (!exists) drafts.value = [...drafts.value, label];
+  if (isTaken(label)) say(`There is a class “${label}” already.`);
+  else drafts.value = [...drafts.value, label];
   return label;
+}
+
+function isTaken(label: string): boolean {
+  return learned.value.some((known) => known.label === label) || drafts.value.includes(label);
 }
 
 /** A name that no class has: `Class 1`, `Class 2`, ... */
 export function freeName(): string {
-  const taken = new Set([...learned.value.map(({ label }) => label), ...drafts.value]);
   let number = 1;
-  while (taken.has(`Class ${number}`)) number++;
+  while (isTaken(`Class ${number}`)) number++;
   return `Class ${number}`;
 }
 
 export async function renameClass(from: string, name: string): Promise<boolean> {
   const to = name.trim().normalize('NFC');
   if (to === from || to === '') return false;
+  if (isTaken(to)) {
+    const merge = { name: 'Merge them', run: () => void mergeClasses(from, to) };
+    say(`There is a class “${to}” already.`, { tone: 'error', action: merge });
+    return false;
+  }
   if (drafts.value.includes(from)) {
     drafts.value = drafts.value.filter((draft) => draft !== from);
     draftClass(to);

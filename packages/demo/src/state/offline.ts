@@ -1,7 +1,7 @@
 /** The service worker: everything that this browser needs is kept, so that the page works without a network. */
 
 import { signal } from '@preact/signals';
-import { classifier, device } from './session.ts';
+import { device } from './session.ts';
 import { say } from './toasts.ts';
 
 type EngineName = 'wasm' | 'jspi' | 'asyncify';
@@ -11,6 +11,8 @@ export const isOnline = signal(navigator.onLine);
 export const isKept = signal(false);
 
 const ENGINES = './assets/engines.json';
+/** As in vite.config.js. */
+const CACHE = 'engines';
 const SHELL_WAIT_MS = 500;
 
 export function watchNetwork(): void {
@@ -43,7 +45,7 @@ async function keepEngines(isLaterVisit: boolean): Promise<void> {
   const files = (await (await fetch(ENGINES)).json()) as Record<EngineName, string[]>;
   const used: EngineName = device.value?.device === 'webgpu' ? webgpuBuild() : 'wasm';
   const names = isLaterVisit && used !== 'wasm' ? [used, 'wasm' as const] : [used];
-  const cache = await caches.open('engines');
+  const cache = await caches.open(CACHE);
   for (const file of names.flatMap((name) => files[name])) {
     const url = new URL(file, document.baseURI).href;
     if ((await cache.match(url)) === undefined) await cache.add(url);
@@ -77,11 +79,24 @@ function offerUpdates(registration: ServiceWorkerRegistration): void {
   });
 }
 
-/** Begins when the classifier is there; a page that cannot have one is kept all the same. */
+/** Begins when the classifier is there: files that it cannot use must not be kept. */
 export function keepWhenReady(opened: Promise<unknown>): void {
   opened
-    .catch(() => undefined)
-    .then(() => new Promise((resolve) => setTimeout(resolve, classifier.value === undefined ? 0 : SHELL_WAIT_MS)))
+    .then(() => new Promise((resolve) => setTimeout(resolve, SHELL_WAIT_MS)))
     .then(keepForOffline)
     .catch(() => undefined);
+}
+
+/** Lets go of everything kept, which may be what is wrong; only where the server answers, so that no page is lost. */
+export async function forgetKept(): Promise<void> {
+  try {
+    // A query is in no cache of ours.
+    await (await fetch(`${ENGINES}?${Date.now()}`, { cache: 'no-store' })).json();
+    const registration = await navigator.serviceWorker.getRegistration();
+    const ours = (name: string) => name === CACHE || (registration !== undefined && name.endsWith(registration.scope));
+    for (const name of (await caches.keys()).filter(ours)) await caches.delete(name);
+    await registration?.unregister();
+  } catch {
+    // Without a network what is kept is all there is.
+  }
 }

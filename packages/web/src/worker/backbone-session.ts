@@ -6,26 +6,28 @@ import type { InferenceSession } from 'onnxruntime-web';
 import type { Device } from '../web-classifier.ts';
 import type { Engine } from './engine.ts';
 
+const GPU_ERROR_MS = 100;
+
 export class BackboneSession {
   readonly device: Device;
   readonly engine: Engine;
   readonly #session: InferenceSession;
   readonly #model: ReadyModel;
-  /** Rejects when the GPU is lost; a run may then wait for ever. */
-  readonly #lost: Promise<never> | undefined;
+  /** Rejects when the GPU fails; a run may then wait for ever. */
+  readonly #failed: Promise<never> | undefined;
 
   private constructor(
     session: InferenceSession,
     model: ReadyModel,
     device: Device,
     engine: Engine,
-    lost: Promise<never> | undefined,
+    failed: Promise<never> | undefined,
   ) {
     this.#session = session;
     this.#model = model;
     this.device = device;
     this.engine = engine;
-    this.#lost = lost;
+    this.#failed = failed;
   }
 
   /**
@@ -46,8 +48,8 @@ export class BackboneSession {
     } catch (cause) {
       throw openError(cause, manifest.name, device);
     }
-    const lost = device === 'webgpu' ? gpuLoss(engine) : undefined;
-    const opened = new BackboneSession(session, model, device, engine, lost);
+    const failed = device === 'webgpu' ? gpuFailure(engine) : undefined;
+    const opened = new BackboneSession(session, model, device, engine, failed);
     try {
       opened.#requireNames();
       const { canary } = manifest;
@@ -80,8 +82,12 @@ export class BackboneSession {
     let results: InferenceSession.OnnxValueMapType;
     try {
       const run = this.#session.run({ [input.name]: tensor }, tapOutputs(output));
-      results = await (this.#lost === undefined ? run : Promise.race([run, this.#lost]));
-    } catch (cause) {
+      results = await (this.#failed === undefined ? run : Promise.race([run, this.#failed]));
+    } catch (error) {
+      // A run may fail before the GPU has said why.
+      const patience = new Promise((resolve) => setTimeout(resolve, GPU_ERROR_MS));
+      const told = this.#failed && Promise.race([this.#failed, patience]).then(() => error);
+      const cause = (await told?.catch((reason: unknown) => reason)) ?? error;
       const message = `Expected ${this.#model.manifest.name} to run on ${this.device}, got: ${firstLine(cause)}. Use another device, or a smaller model.`;
       throw new ImprintError('DEVICE_UNAVAILABLE', message, { cause });
     }
@@ -101,14 +107,27 @@ export class BackboneSession {
   }
 }
 
-/** Rejects when the engine's GPU is lost: its process crashed, its driver was reset, a laptop changed cards. */
-function gpuLoss({ ort }: Engine): Promise<never> {
-  const { device } = ort.env.webgpu as unknown as { readonly device: { readonly lost: Promise<{ message: string }> } };
-  const loss = device.lost.then(({ message }) => {
-    throw new Error(`the GPU was lost (${message})`);
+/** What this module needs of WebGPU's types. */
+interface GpuDevice extends EventTarget {
+  readonly lost: Promise<{ readonly message: string }>;
+}
+
+/**
+ * Rejects when the engine's GPU is lost (its process crashed, its driver was reset, a laptop changed cards), or had an error
+ * that ONNX Runtime does not notice, such as no memory: what it answers from then on cannot be trusted.
+ */
+function gpuFailure({ ort }: Engine): Promise<never> {
+  const { device } = ort.env.webgpu as unknown as { readonly device: GpuDevice };
+  const failure = new Promise<never>((_, reject) => {
+    void device.lost.then(({ message }) => reject(new Error(`the GPU was lost (${message})`)));
+    device.addEventListener('uncapturederror', (event) => {
+      const { error } = event as Event & { readonly error: { readonly message: string } };
+      const what = error.constructor.name === 'GPUOutOfMemoryError' ? 'out of memory' : 'a GPU error';
+      reject(new Error(`${what} (${firstLine(error.message)})`));
+    });
   });
-  loss.catch(() => undefined);
-  return loss;
+  failure.catch(() => undefined);
+  return failure;
 }
 
 function openError(cause: unknown, name: string, device: Device): ImprintError {
