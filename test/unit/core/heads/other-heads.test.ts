@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { classCovariance } from '../../../../packages/core/src/heads/class-covariance.ts';
 import { codeProducts, codeProductsInto } from '../../../../packages/core/src/heads/code-products.ts';
-import { HEAD_NAMES, headNamed } from '../../../../packages/core/src/heads/head-named.ts';
+import { headNamed } from '../../../../packages/core/src/heads/head-named.ts';
+import { HEAD_NAMES } from '../../../../packages/core/src/heads/head-names.ts';
 import { nearestExamples } from '../../../../packages/core/src/heads/nearest-examples.ts';
 import { columnScales, tapGroups, tapWeights, weightedRows } from '../../../../packages/core/src/heads/tap-weights.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
