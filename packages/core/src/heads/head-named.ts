@@ -2,16 +2,17 @@
 
 import type { Head, StatisticsMemory } from '../head.ts';
 import { chooseHead } from './choose.ts';
+import { fitAutoFromStatistics } from './choose-from-statistics.ts';
 import { classCovariance } from './class-covariance.ts';
 import { discriminant } from './discriminant.ts';
 import { requireHeadName, requireStatisticsHeadName } from './head-names.ts';
 import { kernelRidge } from './kernel-ridge.ts';
 import { nearestClassMean } from './nearest-class-mean.ts';
 import { nearestExamples } from './nearest-examples.ts';
-import { projectedRidge } from './projected-ridge.ts';
+import { projectedRidge, rademacherRidge } from './projected-ridge.ts';
 
 const HEADS: ReadonlyMap<string, () => Head> = new Map([
-  ['auto', chooseHead],
+  ['auto', () => ({ ...chooseHead(() => Promise.resolve(rademacherRidge)), fitFromStatistics: fitAutoFromStatistics })],
   ['nearest-class-mean', () => nearestClassMean()],
   ['nearest-class-mean-euclidean', () => nearestClassMean({ metric: 'euclidean' })],
   ['discriminant', () => discriminant()],
