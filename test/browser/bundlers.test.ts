@@ -17,6 +17,7 @@ import { ISOLATED, serve, STRICT_CSP } from './serve.ts';
 
 interface Answer {
   readonly ranked: readonly string[];
+  readonly accuracy: number;
   readonly backbone: string;
   readonly numExamples: number;
   readonly device: string;
@@ -24,6 +25,7 @@ interface Answer {
 
 const RIGHT: Answer = {
   ranked: ['disc', 'stripes'],
+  accuracy: 1,
   backbone: 'imprint-tiny',
   numExamples: 6,
   device: 'wasm',

@@ -230,6 +230,26 @@ describeInBrowser('faults around a classifier on a page', () => {
     expect(await openingFails({ assets: '/spoilt' })).toMatch(message);
   });
 
+  it('says so where the second script is missing, and goes on without it', async () => {
+    site.routes.set('/first-only', (_, url) => {
+      const name = url.pathname.slice('/first-only/'.length);
+      return name === 'worker-seldom.js' ? undefined : { body: readFileSync(path.join(ASSETS, name)) };
+    });
+    await using open = await openPage(browser, `${site.origin}/`);
+    const { failed, label } = await open.page.evaluate(async () => {
+      const classifier = await openClassifier({ device: 'wasm', assets: '/first-only' });
+      await classifier.addClass('discs', pictures(0, 3));
+      await classifier.addClass('stripes', pictures(1, 3));
+      const failed = await failure(classifier.review());
+      const { ranking } = await classifier.classify(pictures(0, 4)[3]);
+      return { failed, label: ranking[0].label };
+    });
+    expect(failed).toMatch(
+      /^BACKBONE_NOT_FOUND: Expected the worker's second script at .*\/first-only\/worker-seldom\.js, could not load it .*npx imprint-web-assets DIR/,
+    );
+    expect(label).toBe('discs');
+  });
+
   it('takes WASM that a server has inflated on its way', async () => {
     const { gunzipSync } = await import('node:zlib');
     site.routes.set('/inflated', (_, url) => {

@@ -1,4 +1,4 @@
-/** The app that every bundler builds: learns two classes from drawn pictures and answers one of each. */
+/** The app that every bundler builds: learns two classes from drawn pictures, answers one of each, and is judged. */
 
 import { createClassifier } from '@imprint/web';
 
@@ -29,8 +29,11 @@ export async function learnAndClassify(options = {}) {
   await classifier.addClass('stripes', pictures('stripes'));
   const disc = await classifier.classify(draw('disc', 4));
   const stripes = await classifier.classify(draw('stripes', 4));
+  // The worker's second script is loaded for this.
+  const { accuracy } = await classifier.evaluate([{ label: 'disc', input: draw('disc', 5) }]);
   const answer = {
     ranked: [disc.ranking[0].label, stripes.ranking[0].label],
+    accuracy,
     backbone: classifier.identity.name,
     numExamples: classifier.numExamples,
     device: classifier.device.device,

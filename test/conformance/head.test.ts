@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { FittedHead, Head } from '../../packages/core/src/head.ts';
-import { chooseHead } from '../../packages/core/src/heads/choose.ts';
 import { discriminant } from '../../packages/core/src/heads/discriminant.ts';
-import { HEAD_NAMES, headNamed } from '../../packages/core/src/heads/head-named.ts';
+import { headNamed } from '../../packages/core/src/heads/head-named.ts';
+import { HEAD_NAMES } from '../../packages/core/src/heads/head-names.ts';
 import { kernelRidge } from '../../packages/core/src/heads/kernel-ridge.ts';
 import { nearestClassMean } from '../../packages/core/src/heads/nearest-class-mean.ts';
 import { projectedRidge } from '../../packages/core/src/heads/projected-ridge.ts';
@@ -21,7 +21,7 @@ const heads: Head[] = [
   kernelRidge({ lambda: 0.1, taps: 0.4 }),
   nearestClassMean({ taps: 'last' }),
   projectedRidge({ numFeatures: 32, taps: 'last' }),
-  { ...chooseHead(), fit: (memory, context) => chooseHead().fit(memory, { ...context, maxOrder: 32 }) },
+  { ...headNamed('auto'), fit: (memory, context) => headNamed('auto').fit(memory, { ...context, maxOrder: 32 }) },
 ];
 
 /** What every head must answer from; the class counts are far from even. */

@@ -14,23 +14,25 @@ import {
 } from './content.ts';
 import type { AddOptions } from './embed-examples.ts';
 import { ImprintError, describe, expected } from './errors.ts';
-import { evaluateClassifier, type EvaluateOptions, type LabelledInput } from './evaluate-classifier.ts';
+import type { EvaluateOptions, LabelledInput } from './evaluate-classifier.ts';
 import type { EvaluationResult } from './evaluation/evaluate.ts';
 import type { Gemm } from './gemm.ts';
 import type { FitContext, HeadReport } from './head.ts';
 import { createWasmGemm } from './linalg/wasm-gemm.ts';
+import { loadSeldom } from './load-seldom.ts';
 import { encodeCodes } from './memory/codes.ts';
 import { classNotFound, type ClassSummary } from './memory/class-map.ts';
 import { canonicalLabel } from './memory/label.ts';
 import type { AbortSignalLike } from './platform.ts';
 import type { AddReport, Classified, Prediction } from './prediction.ts';
-import { reviewExamples, suggestInputs, type ReviewReport, type SuggestedInput } from './review-examples.ts';
+import type { ReviewReport, SuggestedInput } from './review-examples.ts';
 import { contentHash, decodeSnapshot, encodeSnapshot } from './snapshot/snapshot.ts';
 import { DEFAULT_UNKNOWN_BELOW } from './scores/novelty-p-value.ts';
 import { requireSameBackbone } from './snapshot/identity.ts';
 import { Carry } from './memory/carry.ts';
 import { PendingSolution } from './pending-solution.ts';
-import { checkHead, solve, type PredictOptions, type Solution } from './solution.ts';
+import type { PredictOptions } from './predict.ts';
+import { checkHead, solve, type Solution } from './solution.ts';
 import type { Store } from './store.ts';
 
 export interface ClassifierOptions {
@@ -254,10 +256,11 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
    * Measures the classifier on labelled inputs, and on inputs of no class (`options.unknown`) if given.
    * @throws CLASS_NOT_FOUND for a label that is no class; NO_EXAMPLES
    */
-  evaluate(
+  async evaluate(
     examples: Iterable<LabelledInput<Input, Label>> | AsyncIterable<LabelledInput<Input, Label>>,
     options: EvaluateOptions<Input> = {},
   ): Promise<EvaluationResult> {
+    const { evaluateClassifier } = await loadSeldom();
     return evaluateClassifier(this, examples, options);
   }
 
@@ -274,6 +277,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
       const context = { ...this.#context, leaveOneOutEntries: REVIEW_ENTRIES, ...(signal && { signal }) };
       solution = await solve(this.#content, this.head, this.unknownBelow, context);
     }
+    const { reviewExamples } = await loadSeldom();
     return (await reviewExamples(solution, this.#context, most)) as ReviewReport<Label>;
   }
 
@@ -286,6 +290,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     this.#requireClasses();
     const embedded: Embedded[] = [];
     for await (const item of this.backbone.embed(pool, signalOf(options))) embedded.push(item);
+    const { suggestInputs } = await loadSeldom();
     return suggestInputs(await this.#solve(options.signal), this.#context, embedded, options.count ?? 10);
   }
 

@@ -27,7 +27,8 @@ export { contentHash, decodeSnapshot, encodeSnapshot, snapshotIdentity } from '.
 export { SNAPSHOT_VERSION, type Snapshot } from './snapshot/snapshot.ts';
 export { requireSameBackbone } from './snapshot/identity.ts';
 
-export { HEAD_NAMES, headNamed } from './heads/head-named.ts';
+export { headNamed } from './heads/head-named.ts';
+export { HEAD_NAMES } from './heads/head-names.ts';
 export { classCovariance, type ClassCovarianceOptions } from './heads/class-covariance.ts';
 export { discriminant, type DiscriminantOptions } from './heads/discriminant.ts';
 export { kernelRidge, type KernelRidgeOptions } from './heads/kernel-ridge.ts';
@@ -60,6 +61,7 @@ export { pictureHeader, type PictureFormat, type PictureHeader } from './image/p
 export { preprocessInto } from './image/preprocess.ts';
 export {
   FieldReader,
+  identityOf,
   parseInput,
   parseManifest,
   preprocessingOf,
@@ -74,6 +76,7 @@ export {
 } from './backbones/manifest.ts';
 export { exposeTaps, type ReadyModel } from './backbones/expose-taps.ts';
 export { CANARY_COSINE, readTaps, smallestCosine, tapOutputs, type OutputTensor } from './backbones/read-taps.ts';
+export { loadSeldom } from './load-seldom.ts';
 export { typedArrayGemm } from './linalg/typed-array-gemm.ts';
 export { createWasmGemm, wasmGemm } from './linalg/wasm-gemm.ts';
 export { addGraphOutputs } from './onnx/add-graph-outputs.ts';

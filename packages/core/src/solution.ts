@@ -1,24 +1,17 @@
 /** Everything that is solved from one state of the content: head, calibration, novelty. Thrown away when that changes. */
 
 import type { Content } from './content.ts';
-import { expected } from './errors.ts';
-import { headNamed, STATISTICS_HEAD_NAMES, statisticsHeadNamed } from './heads/head-named.ts';
+import { chooseHead } from './heads/choose.ts';
+import { requireHeadName, requireStatisticsHeadName } from './heads/head-names.ts';
 import type { FitContext, FittedHead, HeadReport } from './head.ts';
+import { loadSeldom } from './load-seldom.ts';
 import { ClassStatistics } from './memory/class-statistics.ts';
 import type { MemoryView } from './memory/example-memory.ts';
-import type { NearestExample, Prediction, RankedLabel } from './prediction.ts';
+import { predict, type PredictOptions } from './predict.ts';
+import type { NearestExample, Prediction } from './prediction.ts';
 import { codeSquares, nearestExamples } from './scores/nearest.ts';
-import { fitStatisticsDetector } from './scores/statistics-detector.ts';
-import { statisticsTemperature } from './scores/statistics-temperature.ts';
-import { calibratedProbabilitiesInto, fitCalibration, type Calibration } from './scores/top-label-calibration.ts';
+import { fitCalibration, type Calibration } from './scores/top-label-calibration.ts';
 import { fitUnknownDetector, type UnknownDetector } from './scores/unknown.ts';
-
-export interface PredictOptions {
-  /** Classes in `ranking`. Default 5. */
-  readonly top?: number;
-  /** Examples in `nearest`. Default 3; 0 leaves them out. There are none in statistics mode. */
-  readonly nearest?: number;
-}
 
 export interface Solution {
   readonly labels: readonly string[];
@@ -36,22 +29,10 @@ export interface Solution {
   predict(codes: Int8Array, numQueries: number, options: PredictOptions): Promise<Prediction[]>;
 }
 
-/** What a prediction is put together from, in either memory mode. */
-interface Parts {
-  readonly labels: readonly string[];
-  readonly width: number;
-  readonly head: FittedHead;
-  readonly calibration: Calibration;
-  readonly detector: Pick<UnknownDetector, 'detectInto'>;
-  nearest(query: Int8Array, count: number): NearestExample[];
-}
-
 /** Refuses a head that there is not, or that needs examples where only sums are kept. @throws INVALID_ARGUMENT */
 export function checkHead(name: string, content: Content): void {
-  headNamed(name);
-  if (content instanceof ClassStatistics && !STATISTICS_HEAD_NAMES.includes(name)) {
-    throw expected('head', `one of ${STATISTICS_HEAD_NAMES.join(', ')} with memory "statistics"`, name);
-  }
+  if (content instanceof ClassStatistics) requireStatisticsHeadName(name);
+  else requireHeadName(name);
 }
 
 /** Solves from a content that has at least one class. */
@@ -61,9 +42,9 @@ export async function solve(
   unknownBelow: number,
   context: FitContext,
 ): Promise<Solution> {
-  return content instanceof ClassStatistics
-    ? solveStatistics(content, head, unknownBelow, context)
-    : solveExamples(content.view(), head, unknownBelow, context);
+  if (!(content instanceof ClassStatistics)) return solveExamples(content.view(), head, unknownBelow, context);
+  const { solveStatistics } = await loadSeldom();
+  return solveStatistics(content, head, unknownBelow, context);
 }
 
 async function solveExamples(
@@ -131,7 +112,11 @@ function solvedBefore(
 }
 
 async function solveAnew(memory: MemoryView, name: string, context: FitContext): Promise<Solved> {
-  const head = await headNamed(name).fit(memory, context);
+  const unfitted =
+    name === 'auto'
+      ? chooseHead(async () => (await loadSeldom()).rademacherRidge)
+      : (await loadSeldom()).headNamed(name);
+  const head = await unfitted.fit(memory, context);
   const { codes, numClasses, numExamples, classIndices } = memory;
   await context.yieldToHost?.();
   const leftOut = head.leaveOneOut();
@@ -142,82 +127,4 @@ async function solveAnew(memory: MemoryView, name: string, context: FitContext):
   const solved = { classIndices, head, calibration, detector };
   if (context.leaveOneOutEntries === undefined) context.carry?.put('solved', name, codes, solved);
   return solved;
-}
-
-async function solveStatistics(
-  content: ClassStatistics,
-  name: string,
-  unknownBelow: number,
-  context: FitContext,
-): Promise<Solution> {
-  const statistics = content.view();
-  const { labels, width } = statistics;
-  const head = await statisticsHeadNamed(name, statistics).fitFromStatistics(statistics, context);
-  const temperature = await statisticsTemperature(head, statistics, context);
-  const detector = await fitStatisticsDetector(statistics, context);
-  const calibration = { temperature, slope: 1, offset: 0 };
-  const parts = { labels, width, head, calibration, detector, nearest: () => [] };
-  return {
-    labels,
-    head,
-    temperature,
-    report: head.report,
-    predict: (codes, numQueries, options) => predict(parts, unknownBelow, codes, numQueries, options),
-  };
-}
-
-async function predict(
-  { labels, width, head, calibration, detector, nearest: nearestOf }: Parts,
-  unknownBelow: number,
-  codes: Int8Array,
-  numQueries: number,
-  { top = 5, nearest = 3 }: PredictOptions,
-): Promise<Prediction[]> {
-  checkCount('top', top, 1);
-  checkCount('nearest', nearest, 0);
-  const numClasses = labels.length;
-  const probabilities = await headScores(head, codes, numQueries);
-  calibratedProbabilitiesInto(probabilities, numQueries, numClasses, calibration, probabilities);
-  const strangeness = new Float64Array(numQueries);
-  const pValues = new Float64Array(numQueries);
-  detector.detectInto(codes, numQueries, strangeness, pValues);
-  return Array.from({ length: numQueries }, (_, query) => {
-    const ranking = rank(probabilities.subarray(query * numClasses, (query + 1) * numClasses), labels, top);
-    const known = pValues[query] >= unknownBelow;
-    return {
-      label: known ? ranking[0].label : null,
-      known,
-      confidence: ranking[0].probability,
-      novelty: pValues[query],
-      strangeness: strangeness[query],
-      ranking,
-      nearest: nearestOf(codes.subarray(query * width, (query + 1) * width), nearest),
-    };
-  });
-}
-
-async function headScores(head: FittedHead, codes: Int8Array, numQueries: number): Promise<Float64Array> {
-  if (head.scores !== undefined && numQueries > 1) return head.scores(codes, numQueries);
-  const scores = new Float64Array(numQueries * head.numClasses);
-  head.scoresInto(codes, numQueries, scores);
-  return scores;
-}
-
-/** The `top` likeliest classes, best first; equal ones in class order. One pass: a class is compared with the last of the best. */
-function rank(probabilities: Float64Array, labels: readonly string[], top: number): RankedLabel[] {
-  const kept = Math.min(top, labels.length);
-  const best = new Int32Array(kept);
-  let found = 0;
-  for (let k = 0; k < labels.length; k++) {
-    const probability = probabilities[k];
-    if (found === kept && !(probability > probabilities[best[kept - 1]])) continue;
-    let at = found < kept ? found++ : kept - 1;
-    for (; at > 0 && probability > probabilities[best[at - 1]]; at--) best[at] = best[at - 1];
-    best[at] = k;
-  }
-  return Array.from(best, (classIndex) => ({ label: labels[classIndex], probability: probabilities[classIndex] }));
-}
-
-function checkCount(name: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least) throw expected(name, `an integer of at least ${least}`, value);
 }

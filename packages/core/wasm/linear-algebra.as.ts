@@ -1,9 +1,10 @@
 /**
  * Source, in AssemblyScript, of the machine code in `src/linalg/wasm-module.ts`. Pointers are offsets into the module's memory.
  *
- * Compiled twice with assemblyscript, a dependency of the tests alone (one compiles it again and compares the committed bytes):
+ * Compiled with assemblyscript, a dependency of the tests alone (one compiles it again and compares the committed bytes):
  * asc linear-algebra.as.ts --optimizeLevel 3 --shrinkLevel 1 --runtime stub --enable simd --noAssert -o linear-algebra.wasm
- * and with --enable relaxed-simd, whose sums are fused multiply-adds: twice the speed on ARM and Intel, an eighth more on AMD.
+ * Where an engine has relaxed SIMD, `wasm-module.ts` makes fused multiply-adds of `add(mul(a, b), sum)`, in this order and of
+ * variables: twice the speed on ARM and Intel, an eighth more on AMD.
  *
  * Products run on packed groups: 4 rows of A (or 4 columns of B in f64, 8 in f32) stored inner index by inner index. Groups
  * are whole: what lies beyond the last row or column is whatever memory holds, and its sums are never read.
@@ -90,6 +91,7 @@ export function multiply64(
   pitch: i32,
   sign: i32,
 ): void {
+  const factor = f64x2.splat(sign);
   const groupBytes = inner << 5;
   for (let j = 0; j < columnGroups; j++) {
     let p = a;
@@ -109,41 +111,32 @@ export function multiply64(
         const u = v128.load(q);
         const v = v128.load(q, 16);
         const x = v128.load64_splat(p);
-        s00 = ASC_FEATURE_RELAXED_SIMD ? f64x2.relaxed_madd(x, u, s00) : f64x2.add(s00, f64x2.mul(x, u));
-        s01 = ASC_FEATURE_RELAXED_SIMD ? f64x2.relaxed_madd(x, v, s01) : f64x2.add(s01, f64x2.mul(x, v));
+        s00 = f64x2.add(f64x2.mul(x, u), s00);
+        s01 = f64x2.add(f64x2.mul(x, v), s01);
         const y = v128.load64_splat(p, 8);
-        s10 = ASC_FEATURE_RELAXED_SIMD ? f64x2.relaxed_madd(y, u, s10) : f64x2.add(s10, f64x2.mul(y, u));
-        s11 = ASC_FEATURE_RELAXED_SIMD ? f64x2.relaxed_madd(y, v, s11) : f64x2.add(s11, f64x2.mul(y, v));
+        s10 = f64x2.add(f64x2.mul(y, u), s10);
+        s11 = f64x2.add(f64x2.mul(y, v), s11);
         const z = v128.load64_splat(p, 16);
-        s20 = ASC_FEATURE_RELAXED_SIMD ? f64x2.relaxed_madd(z, u, s20) : f64x2.add(s20, f64x2.mul(z, u));
-        s21 = ASC_FEATURE_RELAXED_SIMD ? f64x2.relaxed_madd(z, v, s21) : f64x2.add(s21, f64x2.mul(z, v));
+        s20 = f64x2.add(f64x2.mul(z, u), s20);
+        s21 = f64x2.add(f64x2.mul(z, v), s21);
         const w = v128.load64_splat(p, 24);
-        s30 = ASC_FEATURE_RELAXED_SIMD ? f64x2.relaxed_madd(w, u, s30) : f64x2.add(s30, f64x2.mul(w, u));
-        s31 = ASC_FEATURE_RELAXED_SIMD ? f64x2.relaxed_madd(w, v, s31) : f64x2.add(s31, f64x2.mul(w, v));
+        s30 = f64x2.add(f64x2.mul(w, u), s30);
+        s31 = f64x2.add(f64x2.mul(w, v), s31);
         p += 32;
         q += 32;
       }
       const t1 = to + pitch;
       const t2 = t1 + pitch;
       const t3 = t2 + pitch;
-      if (sign > 0) {
-        s00 = f64x2.add(v128.load(to), s00);
-        s01 = f64x2.add(v128.load(to, 16), s01);
-        s10 = f64x2.add(v128.load(t1), s10);
-        s11 = f64x2.add(v128.load(t1, 16), s11);
-        s20 = f64x2.add(v128.load(t2), s20);
-        s21 = f64x2.add(v128.load(t2, 16), s21);
-        s30 = f64x2.add(v128.load(t3), s30);
-        s31 = f64x2.add(v128.load(t3, 16), s31);
-      } else if (sign < 0) {
-        s00 = f64x2.sub(v128.load(to), s00);
-        s01 = f64x2.sub(v128.load(to, 16), s01);
-        s10 = f64x2.sub(v128.load(t1), s10);
-        s11 = f64x2.sub(v128.load(t1, 16), s11);
-        s20 = f64x2.sub(v128.load(t2), s20);
-        s21 = f64x2.sub(v128.load(t2, 16), s21);
-        s30 = f64x2.sub(v128.load(t3), s30);
-        s31 = f64x2.sub(v128.load(t3, 16), s31);
+      if (sign !== 0) {
+        s00 = f64x2.add(v128.load(to), f64x2.mul(s00, factor));
+        s01 = f64x2.add(v128.load(to, 16), f64x2.mul(s01, factor));
+        s10 = f64x2.add(v128.load(t1), f64x2.mul(s10, factor));
+        s11 = f64x2.add(v128.load(t1, 16), f64x2.mul(s11, factor));
+        s20 = f64x2.add(v128.load(t2), f64x2.mul(s20, factor));
+        s21 = f64x2.add(v128.load(t2, 16), f64x2.mul(s21, factor));
+        s30 = f64x2.add(v128.load(t3), f64x2.mul(s30, factor));
+        s31 = f64x2.add(v128.load(t3, 16), f64x2.mul(s31, factor));
       }
       v128.store(to, s00);
       v128.store(to, s01, 16);
@@ -170,6 +163,7 @@ export function multiply32(
   pitch: i32,
   sign: i32,
 ): void {
+  const factor = f32x4.splat(sign as f32);
   const groupBytes = inner << 4;
   for (let j = 0; j < columnGroups; j++) {
     let p = a;
@@ -189,41 +183,32 @@ export function multiply32(
         const u = v128.load(q);
         const v = v128.load(q, 16);
         const x = v128.load32_splat(p);
-        s00 = ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(x, u, s00) : f32x4.add(s00, f32x4.mul(x, u));
-        s01 = ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(x, v, s01) : f32x4.add(s01, f32x4.mul(x, v));
+        s00 = f32x4.add(f32x4.mul(x, u), s00);
+        s01 = f32x4.add(f32x4.mul(x, v), s01);
         const y = v128.load32_splat(p, 4);
-        s10 = ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(y, u, s10) : f32x4.add(s10, f32x4.mul(y, u));
-        s11 = ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(y, v, s11) : f32x4.add(s11, f32x4.mul(y, v));
+        s10 = f32x4.add(f32x4.mul(y, u), s10);
+        s11 = f32x4.add(f32x4.mul(y, v), s11);
         const z = v128.load32_splat(p, 8);
-        s20 = ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(z, u, s20) : f32x4.add(s20, f32x4.mul(z, u));
-        s21 = ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(z, v, s21) : f32x4.add(s21, f32x4.mul(z, v));
+        s20 = f32x4.add(f32x4.mul(z, u), s20);
+        s21 = f32x4.add(f32x4.mul(z, v), s21);
         const w = v128.load32_splat(p, 12);
-        s30 = ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(w, u, s30) : f32x4.add(s30, f32x4.mul(w, u));
-        s31 = ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(w, v, s31) : f32x4.add(s31, f32x4.mul(w, v));
+        s30 = f32x4.add(f32x4.mul(w, u), s30);
+        s31 = f32x4.add(f32x4.mul(w, v), s31);
         p += 16;
         q += 32;
       }
       const t1 = to + pitch;
       const t2 = t1 + pitch;
       const t3 = t2 + pitch;
-      if (sign > 0) {
-        s00 = f32x4.add(v128.load(to), s00);
-        s01 = f32x4.add(v128.load(to, 16), s01);
-        s10 = f32x4.add(v128.load(t1), s10);
-        s11 = f32x4.add(v128.load(t1, 16), s11);
-        s20 = f32x4.add(v128.load(t2), s20);
-        s21 = f32x4.add(v128.load(t2, 16), s21);
-        s30 = f32x4.add(v128.load(t3), s30);
-        s31 = f32x4.add(v128.load(t3, 16), s31);
-      } else if (sign < 0) {
-        s00 = f32x4.sub(v128.load(to), s00);
-        s01 = f32x4.sub(v128.load(to, 16), s01);
-        s10 = f32x4.sub(v128.load(t1), s10);
-        s11 = f32x4.sub(v128.load(t1, 16), s11);
-        s20 = f32x4.sub(v128.load(t2), s20);
-        s21 = f32x4.sub(v128.load(t2, 16), s21);
-        s30 = f32x4.sub(v128.load(t3), s30);
-        s31 = f32x4.sub(v128.load(t3, 16), s31);
+      if (sign !== 0) {
+        s00 = f32x4.add(v128.load(to), f32x4.mul(s00, factor));
+        s01 = f32x4.add(v128.load(to, 16), f32x4.mul(s01, factor));
+        s10 = f32x4.add(v128.load(t1), f32x4.mul(s10, factor));
+        s11 = f32x4.add(v128.load(t1, 16), f32x4.mul(s11, factor));
+        s20 = f32x4.add(v128.load(t2), f32x4.mul(s20, factor));
+        s21 = f32x4.add(v128.load(t2, 16), f32x4.mul(s21, factor));
+        s30 = f32x4.add(v128.load(t3), f32x4.mul(s30, factor));
+        s31 = f32x4.add(v128.load(t3, 16), f32x4.mul(s31, factor));
       }
       v128.store(to, s00);
       v128.store(to, s01, 16);

@@ -1,5 +1,5 @@
 /**
- * Fills dist/assets, which pages load beside our own code: the worker as one script, ONNX Runtime's builds with their WASM
+ * Fills dist/assets, which pages load beside our own code: the worker's two scripts, ONNX Runtime's builds with their WASM
  * gzipped (one of them is over the 25 MiB that some hosts take), and the embedded backbone. Nothing of it is in git.
  */
 
@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build } from 'rolldown';
+import { bundleWorker } from './bundle-worker.mjs';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 const assets = path.join(dist, 'assets');
@@ -53,12 +53,5 @@ copyFileSync(
 for (const name of ['manifest.json', 'model.onnx']) {
   writeFileSync(path.join(assets, name), readFileSync(path.join(backbone, name)));
 }
-await build({
-  // From the source: tsc would wrap the computed import() of ONNX Runtime. Rolldown keeps the comments by which an app's
-  // bundler leaves that import alone, also where it minifies; esbuild drops them.
-  input: path.join(dist, '../src/worker/main.ts'),
-  platform: 'browser',
-  transform: { target: 'es2022' },
-  output: { file: path.join(assets, 'worker.js'), format: 'esm', minify: true, codeSplitting: false },
-});
+for (const [name, code] of Object.entries(await bundleWorker())) writeFileSync(path.join(assets, name), code);
 writeFileSync(stamp, wanted);

@@ -36,6 +36,7 @@ function ours(bundled: () => URL, file: string): string {
 
 // One literal a file, and nothing computed: that is what Vite and webpack recognise and emit.
 const OURS = {
+  'worker-seldom.js': () => new URL('./assets/worker-seldom.js', import.meta.url),
   'manifest.json': () => new URL('./assets/manifest.json', import.meta.url),
   'model.onnx': () => new URL('./assets/model.onnx', import.meta.url),
   'ort.wasm.min.mjs': () => new URL('./assets/ort.wasm.min.mjs', import.meta.url),
@@ -97,10 +98,11 @@ export function assetUrls(options: AssetOptions, base: string): AssetUrls {
       { script: place(files.script), glue: place(files.glue), wasm: place(files.wasm) },
     ]),
   ) as Record<EngineName, EngineUrls>;
+  const seldom = place('worker-seldom.js');
   if (options.backbone !== undefined) {
-    return { engines, manifest: absolute(options.backbone, 'backbone', base).href };
+    return { engines, seldom, manifest: absolute(options.backbone, 'backbone', base).href };
   }
-  return { engines, manifest: place('manifest.json'), model: place('model.onnx') };
+  return { engines, seldom, manifest: place('manifest.json'), model: place('model.onnx') };
 }
 
 /** Starts the worker's script. @throws FILE_UNREADABLE where the bundle cannot tell where it is */

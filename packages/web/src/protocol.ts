@@ -36,6 +36,8 @@ export type WireInput = WireImage | WireFault;
 export interface AssetUrls {
   /** ONNX Runtime's script, the script beside its WASM, and the WASM itself, gzipped or not. */
   readonly engines: Readonly<Record<EngineName, EngineUrls>>;
+  /** The worker's second script: see `worker/seldom-script.ts`. */
+  readonly seldom: string;
   readonly manifest: string;
   /** The embedded backbone's model; absent where `manifest` names its file itself. */
   readonly model?: string;

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { expectedCalibrationError, reliabilityBins } from '../../../packages/core/src/evaluation/calibration-error.ts';
 import { auroc } from '../../../packages/core/src/evaluation/unknown-detection.ts';
 import type { Memory } from '../../../packages/core/src/head.ts';
-import { chooseHead } from '../../../packages/core/src/heads/choose.ts';
+import { headNamed } from '../../../packages/core/src/heads/head-named.ts';
 import { typedArrayGemm as gemm } from '../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { encodeCodes } from '../../../packages/core/src/memory/codes.ts';
 import { DEFAULT_UNKNOWN_BELOW } from '../../../packages/core/src/scores/novelty-p-value.ts';
@@ -95,7 +95,7 @@ describe.skipIf(missing !== '')(`on DeiT-Tiny embeddings${missing}`, () => {
       for (const { train, test } of set.splits.filter(({ shots }) => shots === 20)) {
         const memory = set.memoryOf(train);
         const { numClasses, numExamples, classIndices } = memory;
-        const head = await chooseHead().fit(memory, { gemm });
+        const head = await headNamed('auto').fit(memory, { gemm });
         const calibration = await fitCalibration(
           head.leaveOneOut(),
           classIndices,

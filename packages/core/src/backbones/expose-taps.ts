@@ -4,7 +4,7 @@ import type { BackboneIdentity } from '../backbone.ts';
 import { ImprintError } from '../errors.ts';
 import { addGraphOutputs } from '../onnx/add-graph-outputs.ts';
 import { readModelGraph, type OnnxGraph } from '../onnx/read-model-graph.ts';
-import { preprocessingOf, type Manifest } from './manifest.ts';
+import { identityOf, type Manifest } from './manifest.ts';
 
 export interface ReadyModel {
   /** Names the outputs of `bytes`: taps that are inner tensors of the file are outputs of `bytes` under a name of their own. */
@@ -45,12 +45,6 @@ export function exposeTaps(
         ? { dim: output.dim, taps: output.taps.map((tap, i) => ({ ...tap, tensor: edited.outputs[i] })) }
         : { ...output, name: edited.outputs[0] },
   };
-  const identity: BackboneIdentity = {
-    name: manifest.name,
-    sha256,
-    dim: output.dim,
-    taps: output.taps.map((tap) => tap.name),
-    preprocessing: preprocessingOf(manifest),
-  };
+  const identity = identityOf(manifest, sha256);
   return { manifest: ready, bytes: edited.bytes as Uint8Array<ArrayBuffer>, identity };
 }

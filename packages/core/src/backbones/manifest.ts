@@ -1,6 +1,6 @@
 /** A backbone's manifest: what file the model is, what picture it wants, and which of its tensors become taps. */
 
-import type { Preprocessing, Resample } from '../backbone.ts';
+import type { BackboneIdentity, Preprocessing, Resample } from '../backbone.ts';
 import { describe, ImprintError } from '../errors.ts';
 
 /** How a tap's vector comes from its tensor: the class token, the mean of the patch tokens, or the tensor as it is. */
@@ -257,4 +257,11 @@ export function parseManifest(text: string, where: string): Manifest {
 export function preprocessingOf(manifest: Manifest): Preprocessing {
   const { size, resize, resample, mean, std } = manifest.input;
   return { size, resize, resample, mean, std };
+}
+
+/** What a snapshot remembers of the manifest's backbone. @param sha256 the model file's digest, 64 hex digits */
+export function identityOf(manifest: Manifest, sha256: string): BackboneIdentity {
+  const { name, output } = manifest;
+  const taps = output.taps.map((tap) => tap.name);
+  return { name, sha256, dim: output.dim, taps, preprocessing: preprocessingOf(manifest) };
 }

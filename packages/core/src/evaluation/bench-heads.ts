@@ -3,7 +3,7 @@
 import { expected } from '../errors.ts';
 import type { Gemm } from '../gemm.ts';
 import type { FitContext, Head, Memory } from '../head.ts';
-import { chooseHead } from '../heads/choose.ts';
+import { headNamed } from '../heads/head-named.ts';
 import { classCovariance, MIN_CLASS_EXAMPLES } from '../heads/class-covariance.ts';
 import { discriminant } from '../heads/discriminant.ts';
 import { kernelRidge } from '../heads/kernel-ridge.ts';
@@ -59,7 +59,7 @@ interface BenchEntry {
 
 /** Names as benchmarks of few-shot heads use them: `deep-` for all taps, else the last class token alone. */
 const ENTRIES: ReadonlyMap<string, BenchEntry> = new Map<string, BenchEntry>([
-  ['auto', { make: chooseHead }],
+  ['auto', { make: () => headNamed('auto') }],
   ['ncm', { make: () => nearestClassMean({ taps: 'last' }) }],
   ['knn5', { make: () => nearestExamples({ taps: 'last', k: 5 }) }],
   ['lda-oas', { make: () => discriminant({ taps: 'last', shrinkage: 'oas' }) }],

@@ -4,13 +4,14 @@
  * the blend a little.
  */
 
-import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
+import type { FitContext, FittedHead, Head, Memory } from '../head.ts';
+import { arcCosineKernel } from './arc-cosine-kernel.ts';
 import { typicalShots } from './class-balance.ts';
 import { discriminant } from './discriminant.ts';
-import { kernelRidge } from './kernel-ridge.ts';
 import { leaveOneOutAccuracy, type LeaveOneOutAccuracy } from './leave-one-out.ts';
 import { nearestClassMean } from './nearest-class-mean.ts';
-import { projectedRidge } from './projected-ridge.ts';
+import type { RidgeOnFeatures } from './ridge-on-features.ts';
+import { fitRidgeOnKernel } from './ridge-on-kernel.ts';
 
 /** Shares of the ridge in the blend that leave-one-out compares. */
 const SHARES = [0, 0.25, 0.5, 0.75, 1];
@@ -28,13 +29,13 @@ const HALF_SHOTS = 1.5;
 const MAX_ORDER = 4096;
 
 /** Fewer examples a class than this (most have one), and leave-one-out has next to nothing to go by. */
-const MIN_SHOTS = 1.1;
+export const MIN_SHOTS = 1.1;
 /** Numbers in the ridge's coefficients: 128 MB. */
 const MAX_COEFFICIENTS = 2 ** 24;
 
-/** The head `auto`. */
-export function chooseHead(): Head {
-  return { name: 'auto', fit: fitAuto, fitFromStatistics: fitAutoFromStatistics };
+/** The head `auto`, for examples. @param ridgeOnFeatures asked for above 4,096 examples */
+export function chooseHead(ridgeOnFeatures: () => Promise<RidgeOnFeatures>): Head {
+  return { name: 'auto', fit: (memory, context) => fitAuto(memory, context, ridgeOnFeatures) };
 }
 
 /**
@@ -46,7 +47,11 @@ export function earlierTapsShare(taps: number, shots: number): number {
   return taps === 1 ? 0 : (shots - 1) / (shots - 1 + HALF_SHOTS);
 }
 
-async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead> {
+async function fitAuto(
+  memory: Memory,
+  context: FitContext,
+  ridgeOnFeatures: () => Promise<RidgeOnFeatures>,
+): Promise<FittedHead> {
   const { numClasses, numExamples, counts, classIndices } = memory;
   const { maxOrder = MAX_ORDER } = context;
   const shots = typicalShots(counts);
@@ -61,8 +66,9 @@ async function fitAuto(memory: Memory, context: FitContext): Promise<FittedHead>
     const reason = `A ridge of ${numClasses} classes would hold more than ${MAX_COEFFICIENTS} numbers: the discriminant alone.`;
     return alone(discriminant({ taps: share }), memory, context, reason);
   }
-  const ridgeHead = infinite ? kernelRidge({ taps: share }) : projectedRidge({ taps: share, numFeatures });
-  const ridge = await ridgeHead.fit(memory, context);
+  const ridge = infinite
+    ? await fitRidgeOnKernel(() => arcCosineKernel, memory, { taps: share }, context)
+    : await (await ridgeOnFeatures()).fit(memory, { taps: share, numFeatures }, context);
   const linear = await discriminant({ taps: share }).fit(memory, context);
   const rows = ridge.leaveOneOutRows ?? Int32Array.from(classIndices.keys());
   const fromRidge = scaledScores(ridge.leaveOneOut(), numClasses);
@@ -122,23 +128,6 @@ async function scoresOf(head: FittedHead, codes: Int8Array, numQueries: number):
   const out = new Float64Array(numQueries * head.numClasses);
   head.scoresInto(codes, numQueries, out);
   return out;
-}
-
-/** Sums carry the prototype and the discriminant; the ridge's kernel needs the examples. */
-async function fitAutoFromStatistics(statistics: StatisticsMemory, context: FitContext): Promise<FittedHead> {
-  const { counts, taps } = statistics;
-  const single = typicalShots(counts) < MIN_SHOTS;
-  const head = single
-    ? nearestClassMean({ taps: 'last' })
-    : discriminant({ taps: earlierTapsShare(taps, typicalShots(counts)) });
-  const fitted = await (head.fitFromStatistics as NonNullable<Head['fitFromStatistics']>)(statistics, context);
-  const reason = single
-    ? 'With one example a class nothing beats its own embedding: the prototype.'
-    : 'Sums without examples carry a discriminant: one covariance for all classes, shrunk.';
-  return {
-    ...fitted,
-    report: { head: 'auto', parameters: { ...fitted.report.parameters, chosen: head.name }, reason },
-  };
 }
 
 /** One head under the name of auto. */

@@ -8,6 +8,7 @@
 import { ImprintError } from '../errors.ts';
 import type { FitContext, FittedHead, Head, Memory } from '../head.ts';
 import { choleskyFactor, solveLower } from '../linalg/cholesky.ts';
+import { chosenRows } from '../memory/chosen-rows.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
 import { tapGroups, tapWeights, weightedRows, type TapChoice, type TapGroup } from './tap-weights.ts';
 
@@ -60,8 +61,7 @@ async function fitClassCovariance(
   const { gemm, yieldToHost } = context;
   const measure = { shapes, groups, columns, width };
   const rows = leaveOneOutRows(memory, context);
-  const chosen = new Int8Array(rows.length * width);
-  for (const [r, i] of rows.entries()) chosen.set(codes.subarray(i * width, (i + 1) * width), r * width);
+  const chosen = chosenRows(codes, width, rows);
   const leftOut = await scoresOf(measure, chosen, rows.length, context);
   for (const [r, i] of rows.entries()) {
     const own = classIndices[i];

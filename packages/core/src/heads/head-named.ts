@@ -1,17 +1,18 @@
-/** Heads by name: what `head:` in the options and in a saved classifier may say. */
+/** Heads by name, with their default parameters. */
 
-import { expected } from '../errors.ts';
 import type { Head, StatisticsMemory } from '../head.ts';
 import { chooseHead } from './choose.ts';
+import { fitAutoFromStatistics } from './choose-from-statistics.ts';
 import { classCovariance } from './class-covariance.ts';
 import { discriminant } from './discriminant.ts';
+import { requireHeadName, requireStatisticsHeadName } from './head-names.ts';
 import { kernelRidge } from './kernel-ridge.ts';
 import { nearestClassMean } from './nearest-class-mean.ts';
 import { nearestExamples } from './nearest-examples.ts';
-import { projectedRidge } from './projected-ridge.ts';
+import { projectedRidge, rademacherRidge } from './projected-ridge.ts';
 
 const HEADS: ReadonlyMap<string, () => Head> = new Map([
-  ['auto', chooseHead],
+  ['auto', () => ({ ...chooseHead(() => Promise.resolve(rademacherRidge)), fitFromStatistics: fitAutoFromStatistics })],
   ['nearest-class-mean', () => nearestClassMean()],
   ['nearest-class-mean-euclidean', () => nearestClassMean({ metric: 'euclidean' })],
   ['discriminant', () => discriminant()],
@@ -27,20 +28,11 @@ const HEADS: ReadonlyMap<string, () => Head> = new Map([
   ['nearest-examples', () => nearestExamples()],
 ]);
 
-/** Every name that `headNamed` knows, the default first. */
-export const HEAD_NAMES: readonly string[] = [...HEADS.keys()];
-
-/** The head of that name with its default parameters. @throws INVALID_ARGUMENT for another name */
+/** The head of that name. @throws INVALID_ARGUMENT for another name */
 export function headNamed(name: string): Head {
-  const make = HEADS.get(name);
-  if (make === undefined) throw expected('head', `one of ${HEAD_NAMES.join(', ')}`, name);
-  return make();
+  requireHeadName(name);
+  return HEADS.get(name)!();
 }
-
-/** The heads that can be solved from sums alone, the default first. */
-export const STATISTICS_HEAD_NAMES: readonly string[] = HEAD_NAMES.filter(
-  (name) => name === 'auto' || headNamed(name).fitFromStatistics !== undefined,
-);
 
 /**
  * The head of that name for statistics mode. `auto` is the discriminant, or the prototype where no class has two examples
@@ -51,10 +43,8 @@ export function statisticsHeadNamed(
   name: string,
   statistics: StatisticsMemory,
 ): Required<Pick<Head, 'fitFromStatistics'>> {
+  requireStatisticsHeadName(name);
   const automatic = statistics.counts.some((count) => count > 1) ? discriminant() : nearestClassMean();
   const { fitFromStatistics } = name === 'auto' ? automatic : headNamed(name);
-  if (fitFromStatistics === undefined) {
-    throw expected('head', `one of ${STATISTICS_HEAD_NAMES.join(', ')} with memory "statistics"`, name);
-  }
-  return { fitFromStatistics };
+  return { fitFromStatistics: fitFromStatistics! };
 }

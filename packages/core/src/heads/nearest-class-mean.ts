@@ -5,6 +5,7 @@
  */
 
 import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
+import { chosenRows } from '../memory/chosen-rows.ts';
 import { ImprintError } from '../errors.ts';
 import { classMeans } from './class-balance.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
@@ -142,8 +143,7 @@ async function leaveOneOutScores(
   for (let first = 0; first < rows.length; first += BLOCK_ROWS) {
     context.signal?.throwIfAborted();
     const block = rows.subarray(first, first + BLOCK_ROWS);
-    const chosen = new Int8Array(block.length * width);
-    for (const [r, i] of block.entries()) chosen.set(codes.subarray(i * width, (i + 1) * width), r * width);
+    const chosen = chosenRows(codes, width, block);
     const examples = weightedRows(chosen, block.length, width, groups);
     const shape = { m: block.length, n: numClasses, k: columns, transposeB: true };
     const dots = await context.gemm.f64(examples, means, shape);

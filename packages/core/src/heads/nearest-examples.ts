@@ -5,6 +5,7 @@
  */
 
 import type { FittedHead, Head, Memory } from '../head.ts';
+import { chosenRows } from '../memory/chosen-rows.ts';
 import { codeProducts, codeProductsInto, codeSquares } from './code-products.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
 import { tapGroups, tapWeights, type TapChoice } from './tap-weights.ts';
@@ -38,8 +39,7 @@ export function nearestExamples(options: NearestExamplesOptions = {}): Head {
       const leftOut = new Float64Array(rows.length * numClasses);
       for (let first = 0; first < rows.length; first += BLOCK_ROWS) {
         const block = rows.subarray(first, first + BLOCK_ROWS);
-        const chosen = new Int8Array(block.length * width);
-        for (const [r, i] of block.entries()) chosen.set(codes.subarray(i * width, (i + 1) * width), r * width);
+        const chosen = chosenRows(codes, width, block);
         const products = await codeProducts(chosen, block.length, codes, numExamples, width, groups, context);
         for (const [r, i] of block.entries()) {
           const own = products.subarray(r * numExamples, (r + 1) * numExamples);

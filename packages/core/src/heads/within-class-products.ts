@@ -5,8 +5,10 @@
 
 import type { FitContext, Memory, StatisticsMemory } from '../head.ts';
 import { choleskyFactor, solveLower, solveUpper } from '../linalg/cholesky.ts';
+import { columnSquares } from '../linalg/column-squares.ts';
 import { transpose } from '../linalg/transpose.ts';
 import { carriedGram } from '../memory/carried-gram.ts';
+import { chosenRows } from '../memory/chosen-rows.ts';
 import { classMeans } from './class-balance.ts';
 import { codeProducts } from './code-products.ts';
 import { shrinkPrecision, type Shrinkage, type ShrunkPrecision } from './shrinkage.ts';
@@ -29,15 +31,6 @@ export interface WithinClassProducts {
 
 /** Squared lengths are near one: a scatter below this share of them is rounding, all examples of a class being alike. */
 const ROUNDING = 1e-12;
-
-/** Sums of squares down the columns of a row-major matrix. */
-function columnSquares(matrix: Float64Array, columns: number): Float64Array {
-  const squares = new Float64Array(columns);
-  for (let at = 0; at < matrix.length;) {
-    for (let j = 0; j < columns; j++, at++) squares[j] += matrix[at] * matrix[at];
-  }
-  return squares;
-}
 
 /** Column j of the result is column j of `columns` minus column `owners[j]` of `others`; both have `height` rows. */
 function minusOwn(
@@ -104,8 +97,7 @@ export async function primalProducts(
   }
   const { memory, rows } = examples;
   const own = rows.map((i) => memory.classIndices[i]);
-  const chosen = new Int8Array(rows.length * width);
-  for (const [r, i] of rows.entries()) chosen.set(memory.codes.subarray(i * width, (i + 1) * width), r * width);
+  const chosen = chosenRows(memory.codes, width, rows);
   await context.yieldToHost?.();
   const right = transpose(weightedRows(chosen, rows.length, width, groups), rows.length, columns);
   const solved = await solveLower(factor, right, rows.length, context);

@@ -10,6 +10,7 @@ import {
   type CholeskyFactor,
   type SymmetricPanels,
 } from './cholesky.ts';
+import { columnSquares } from './column-squares.ts';
 import { solveRefined } from './refine.ts';
 
 /** Relative residual of refined solutions by default: what a factor in f64 leaves of systems as ill-conditioned. */
@@ -87,10 +88,4 @@ function doubleSystem(factor: CholeskyFactor, context: FitContext): FactoredSyst
 
 function rethrowUnlessTooCoarse(error: unknown): void {
   if (!(error instanceof ImprintError && error.code === 'NOT_POSITIVE_DEFINITE')) throw error;
-}
-
-function columnSquares(values: Float32Array | Float64Array, count: number): Float64Array {
-  const squares = new Float64Array(count);
-  for (let at = 0; at < values.length;) for (let r = 0; r < count; r++, at++) squares[r] += values[at] * values[at];
-  return squares;
 }

@@ -11,6 +11,7 @@
  */
 
 import type { FitContext } from '../head.ts';
+import { argmax } from '../heads/leave-one-out.ts';
 import { fitTemperature, probabilitiesInto, trustedRows } from './calibration.ts';
 import { goldenSection } from './golden-section.ts';
 
@@ -57,7 +58,7 @@ export async function fitCalibration(
   const logOdds = Float64Array.from(kept, (u, at) => {
     const start = used[u] * numClasses;
     probabilitiesInto(scores.subarray(start, start + numClasses), 1, numClasses, temperature, row);
-    const top = highestOf(row, 0, numClasses);
+    const top = argmax(row, 0, numClasses);
     right[at] = top === classIndices[rows[used[u]]] ? 1 : 0;
     return clampedLogOdds(row[top]);
   });
@@ -104,7 +105,7 @@ export function calibratedProbabilitiesInto(
   out: Float64Array,
 ): void {
   // By scores, before `out` may overwrite them: probabilities round scores that nearly tie to one number.
-  const tops = Int32Array.from({ length: numQueries }, (_, i) => highestOf(scores, i * numClasses, numClasses));
+  const tops = Int32Array.from({ length: numQueries }, (_, i) => argmax(scores, i * numClasses, numClasses));
   probabilitiesInto(scores, numQueries, numClasses, temperature, out);
   if (numClasses === 1 || (slope === 1 && offset === 0)) return;
   for (let i = 0; i < numQueries; i++) {
@@ -126,12 +127,6 @@ export function calibratedProbabilitiesInto(
     for (let k = at; k < at + numClasses; k++) out[k] *= factor;
     out[at + top] = probability;
   }
-}
-
-function highestOf(values: Float64Array, offset: number, count: number): number {
-  let best = 0;
-  for (let k = 1; k < count; k++) if (values[offset + k] > values[offset + best]) best = k;
-  return best;
 }
 
 function clampedLogOdds(probability: number): number {

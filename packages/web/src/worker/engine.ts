@@ -1,9 +1,9 @@
 /** ONNX Runtime in this worker: one of its builds, loaded from our own addresses and no other. */
 
-import { ImprintError, matmulGraph } from '@imprint/core';
+import { ImprintError } from '@imprint/core';
 import type * as Ort from 'onnxruntime-web';
 import type { EngineName, EngineUrls } from '../protocol.ts';
-import { fetchAsset, WHERE_TO_PUT } from './fetch-asset.ts';
+import { fetchAsset, importScript } from './fetch-asset.ts';
 
 export interface Engine {
   readonly name: EngineName;
@@ -29,7 +29,7 @@ export function threadsHere(wanted: number | undefined): number {
 export async function loadEngine(name: EngineName, urls: EngineUrls, threads: number | undefined): Promise<Engine> {
   requireWasm();
   const [ort, wasmBinary] = await Promise.all([
-    importScript(urls.script),
+    importScript<typeof Ort>(urls.script, "ONNX Runtime's script"),
     fetchAsset(urls.wasm, "ONNX Runtime's WASM file"),
   ]);
   const numThreads = threadsHere(threads);
@@ -51,20 +51,17 @@ export async function loadEngine(name: EngineName, urls: EngineUrls, threads: nu
 
 /** Compiles the WASM now, while the model is still on its way: ONNX Runtime does it with its first session. */
 async function initialise(ort: typeof Ort): Promise<void> {
-  const session = await ort.InferenceSession.create(matmulGraph({ type: 'f32' }), { executionProviders: ['wasm'] });
+  const session = await ort.InferenceSession.create(SMALLEST_MODEL, { executionProviders: ['wasm'] });
   await session.release();
   // Nobody reads these 14 to 27 MB again.
   delete ort.env.wasm.wasmBinary;
 }
 
-async function importScript(url: string): Promise<typeof Ort> {
-  try {
-    return (await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ url)) as typeof Ort;
-  } catch (cause) {
-    const message = `Expected ONNX Runtime's script at ${url}, could not load it (${cause instanceof Error ? cause.message : String(cause)}). ${WHERE_TO_PUT}`;
-    throw new ImprintError('BACKBONE_NOT_FOUND', message, { cause });
-  }
-}
+/** The smallest model that it takes: `b = Abs(a)`, a graph named `g`, in ONNX's version 8 with operators of version 17. */
+const SMALLEST_MODEL = Uint8Array.of(
+  ...[8, 8, 58, 38, 10, 11, 10, 1, 97, 18, 1, 98, 34, 3, 65, 98, 115, 18, 1, 103, 90, 9, 10, 1, 97, 18, 4, 10, 2, 8, 1],
+  ...[98, 9, 10, 1, 98, 18, 4, 10, 2, 8, 1, 66, 2, 16, 17],
+);
 
 /** The smallest module there is: it compiles wherever WASM may run. */
 const EMPTY_MODULE = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0);

@@ -30,8 +30,18 @@ export async function fetchAsset(url: string, what: string): Promise<Uint8Array<
   return isGzip(bytes) ? inflate(bytes, url, what) : bytes;
 }
 
+/** A module by its URL. @param what as in "ONNX Runtime's script" @throws BACKBONE_NOT_FOUND */
+export async function importScript<Script>(url: string, what: string): Promise<Script> {
+  try {
+    return (await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ url)) as Script;
+  } catch (cause) {
+    const message = `Expected ${what} at ${url}, could not load it (${cause instanceof Error ? cause.message : String(cause)}). ${WHERE_TO_PUT}`;
+    throw new ImprintError('BACKBONE_NOT_FOUND', message, { cause });
+  }
+}
+
 /** The next step where a file is not where it should be. */
-export const WHERE_TO_PUT =
+const WHERE_TO_PUT =
   'Copy the files there by `npx imprint-web-assets DIR`, or pass the URL of their folder as `assets`.';
 
 /** Throws BACKBONE_INVALID where the bytes are not those that a manifest describes. */

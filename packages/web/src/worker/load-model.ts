@@ -1,6 +1,6 @@
 /** Reads a backbone's manifest and model from their URLs, checked and ready to run. */
 
-import { exposeTaps, parseManifest, type ReadyModel } from '@imprint/core';
+import { identityOf, loadSeldom, parseManifest, type ReadyModel } from '@imprint/core';
 import type { AssetUrls } from '../protocol.ts';
 import { fetchAsset, requireSha256 } from './fetch-asset.ts';
 
@@ -16,5 +16,10 @@ export async function loadModel({ manifest: manifestUrl, model }: AssetUrls): Pr
   const url = model ?? new URL(manifest.file, manifestUrl).href;
   const bytes = early ?? (await fetchModel(url));
   await requireSha256(bytes, manifest, url);
+  // The embedded model gives its taps as they are; in others they may be tensors inside.
+  if (model !== undefined && manifest.output.name !== undefined) {
+    return { manifest, bytes, identity: identityOf(manifest, manifest.sha256) };
+  }
+  const { exposeTaps } = await loadSeldom();
   return exposeTaps(manifest, bytes, manifest.sha256);
 }

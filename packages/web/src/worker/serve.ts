@@ -15,6 +15,7 @@ import { toWireError } from '../wire-error.ts';
 import { ClassifierHost, type Change } from './classifier-host.ts';
 import { letGo } from './open-image.ts';
 import { PageStreams } from './page-streams.ts';
+import { placeSeldomScript } from './seldom-script.ts';
 import { WebBackbone } from './web-backbone.ts';
 
 /** What of a worker's global scope is used here. */
@@ -86,6 +87,7 @@ export class Server {
   async #open(options: WorkerOptions, journal: readonly JournalEntry[]): Promise<void> {
     try {
       const { assets, device, numThreads, maxPixels } = options;
+      placeSeldomScript(assets.seldom);
       const onNotice = (notice: Extract<FromWorker, { type: 'notice' }>['notice']) => {
         if (this.#host !== undefined) this.#scope.postMessage({ type: 'state', state: this.#host.state() });
         this.#scope.postMessage({ type: 'notice', notice });

@@ -9,7 +9,7 @@ import {
   taskIncremental,
 } from '../../../../packages/core/src/evaluation/protocols.ts';
 import { orderSpread, runProtocol, type LabelledCodes } from '../../../../packages/core/src/evaluation/run-protocol.ts';
-import { chooseHead } from '../../../../packages/core/src/heads/choose.ts';
+import { headNamed } from '../../../../packages/core/src/heads/head-named.ts';
 import { nearestClassMean } from '../../../../packages/core/src/heads/nearest-class-mean.ts';
 import { typedArrayGemm as gemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { encodeCodes } from '../../../../packages/core/src/memory/codes.ts';
@@ -49,7 +49,7 @@ describe('class-incremental learning', () => {
   });
 
   it.each([
-    ['auto', chooseHead()],
+    ['auto', headNamed('auto')],
     ['nearest class mean', nearestClassMean()],
   ])('ends in the same model whatever the order of classes: %s', async (_name, head) => {
     const results = [];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FitContext, FittedHead, Head } from '../../../../packages/core/src/head.ts';
-import { chooseHead } from '../../../../packages/core/src/heads/choose.ts';
+import { headNamed } from '../../../../packages/core/src/heads/head-named.ts';
 import { discriminant } from '../../../../packages/core/src/heads/discriminant.ts';
 import { kernelRidge } from '../../../../packages/core/src/heads/kernel-ridge.ts';
 import { projectedRidge } from '../../../../packages/core/src/heads/projected-ridge.ts';
@@ -16,7 +16,10 @@ const heads: Head[] = [
   projectedRidge({ numFeatures: 20 }),
   discriminant(),
   kernelRidge(),
-  { name: 'auto on few features', fit: (memory, context) => chooseHead().fit(memory, { ...context, maxOrder: 32 }) },
+  {
+    name: 'auto on few features',
+    fit: (memory, context) => headNamed('auto').fit(memory, { ...context, maxOrder: 32 }),
+  },
 ];
 
 /** What a person does to a classifier, by small numbers that name classes and examples. */

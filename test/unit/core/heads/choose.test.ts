@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { chooseHead, earlierTapsShare } from '../../../../packages/core/src/heads/choose.ts';
+import { earlierTapsShare } from '../../../../packages/core/src/heads/choose.ts';
+import { headNamed } from '../../../../packages/core/src/heads/head-named.ts';
 import { balanceWeights, typicalShots } from '../../../../packages/core/src/heads/class-balance.ts';
 import { nearestClassMean } from '../../../../packages/core/src/heads/nearest-class-mean.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from '../../../../packages/core/src/heads/leave-one-out.ts';
@@ -24,7 +25,7 @@ const winners = (scores: Float64Array, classes: number): number[] =>
 describe('auto', () => {
   it('is the prototype on the first tap at one example a class', async () => {
     const memory = clusterMemory({ counts: [1, 1, 1, 1] });
-    const auto = await chooseHead().fit(memory, context);
+    const auto = await headNamed('auto').fit(memory, context);
     const prototype = await nearestClassMean({ taps: 'last' }).fit(memory, context);
     const queries = clusterCodes({ counts: [5, 5], seed: 3 });
     expect(scoresOf(auto, queries, 10)).toEqual(scoresOf(prototype, queries, 10));
@@ -33,7 +34,7 @@ describe('auto', () => {
 
   it('answers from ten thousand classes of one example', async () => {
     const memory = clusterMemory({ counts: Array<number>(10_000).fill(1), taps: 1, dim: 16, spread: 0 });
-    const auto = await chooseHead().fit(memory, context);
+    const auto = await headNamed('auto').fit(memory, context);
     const scores = scoresOf(auto, memory.codes.subarray(0, 16 * 4), 4);
     expect(winners(scores, 10_000)).toEqual([0, 1, 2, 3]);
     const rows = auto.leaveOneOutRows ?? [];
@@ -44,10 +45,10 @@ describe('auto', () => {
   it('stays the prototype while nearly every class has one example, and leaves the ridge out where classes are too many', async () => {
     const counts = Array<number>(60).fill(1);
     counts[7] = 2;
-    const nearly = await chooseHead().fit(clusterMemory({ counts }), context);
+    const nearly = await headNamed('auto').fit(clusterMemory({ counts }), context);
     expect(nearly.report.parameters.chosen).toBe('nearest-class-mean');
     const many = clusterMemory({ counts: Array<number>(4100).fill(2), taps: 1, dim: 8, spread: 0.1 });
-    const auto = await chooseHead().fit(many, { ...context, maxOrder: 8200 });
+    const auto = await headNamed('auto').fit(many, { ...context, maxOrder: 8200 });
     expect(auto.report).toMatchObject({ head: 'auto', parameters: { chosen: 'discriminant' } });
     expect(auto.report.reason).toMatch(/4100 classes/);
   });
@@ -55,10 +56,10 @@ describe('auto', () => {
   it('moves its blend a little, not from one head to another, for one more example', async () => {
     const full = clusterMemory({ counts: [8, 9, 7, 8], spread: 2.5, seed: 5 });
     const queries = clusterCodes({ counts: [50, 50, 50, 50], spread: 2.5, seed: 5 });
-    const whole = await chooseHead().fit(full, context);
+    const whole = await headNamed('auto').fit(full, context);
     const before = winners(scoresOf(whole, queries, 200), 4);
     for (const row of [0, 9, 20, 31]) {
-      const fewer = await chooseHead().fit(withoutRow(full, row), context);
+      const fewer = await headNamed('auto').fit(withoutRow(full, row), context);
       expect(fewer.report.parameters.chosen).toBe('blend');
       const [a, b] = [whole, fewer].map((head) => head.report.parameters);
       expect(Math.abs((a.ridgeShare as number) - (b.ridgeShare as number))).toBeLessThan(0.4);
@@ -71,7 +72,7 @@ describe('auto', () => {
 
   it('does not let a class of two hundred drown a class of one', async () => {
     const memory = clusterMemory({ counts: [1, 200, 1], taps: 1, dim: 24, spread: 0.6, seed: 8 });
-    const auto = await chooseHead().fit(memory, context);
+    const auto = await headNamed('auto').fit(memory, context);
     const queries = clusterCodes({ counts: [40, 40, 40], taps: 1, dim: 24, spread: 0.6, seed: 8 });
     const found = winners(scoresOf(auto, queries, 120), 3);
     for (const own of [0, 1, 2]) {
@@ -81,7 +82,7 @@ describe('auto', () => {
 
   it('tells two classes apart by degrees, not by sign alone', async () => {
     const memory = clusterMemory({ counts: [10, 10], spread: 1.5 });
-    const auto = await chooseHead().fit(memory, context);
+    const auto = await headNamed('auto').fit(memory, context);
     const scores = scoresOf(auto, memory.codes, 20);
     const margins = Array.from({ length: 20 }, (_, i) => Math.abs(scores[2 * i] - scores[2 * i + 1]));
     expect(new Set(margins.map((m) => m.toFixed(6))).size).toBeGreaterThan(15);
@@ -91,7 +92,7 @@ describe('auto', () => {
     const memory = clusterMemory({ counts: [90, 90, 80], dim: 12, spread: 2 });
     const queries = clusterCodes({ counts: [50, 50, 50], dim: 12, spread: 2 });
     const [below, above] = await Promise.all(
-      [260, 256].map((maxOrder) => chooseHead().fit(memory, { ...context, maxOrder })),
+      [260, 256].map((maxOrder) => headNamed('auto').fit(memory, { ...context, maxOrder })),
     );
     expect(below.report.parameters.lambda).not.toBe(above.report.parameters.lambda);
     const [a, b] = [below, above].map((head) => winners(scoresOf(head, queries, 150), 3));
@@ -99,7 +100,7 @@ describe('auto', () => {
   });
 
   it('says what it chose and why in one sentence', async () => {
-    const { report } = await chooseHead().fit(clusterMemory({ counts: [5, 6], spread: 0.3 }), context);
+    const { report } = await headNamed('auto').fit(clusterMemory({ counts: [5, 6], spread: 0.3 }), context);
     expect(report.reason).toMatch(/^Ridge \(leave-one-out .* %\) and discriminant \(.* %\) blended \d+ to \d+, .*\.$/);
     expect(report.leaveOneOutAccuracy).toBe(1);
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseHead } from '../../../../packages/core/src/heads/choose.ts';
+import { headNamed } from '../../../../packages/core/src/heads/head-named.ts';
 import { discriminant } from '../../../../packages/core/src/heads/discriminant.ts';
 import { kernelRidge } from '../../../../packages/core/src/heads/kernel-ridge.ts';
 import { nearestClassMean } from '../../../../packages/core/src/heads/nearest-class-mean.ts';
@@ -213,10 +213,10 @@ describe('statistics mode', () => {
   });
 
   it('lets auto answer by a discriminant, and by the prototype at one example a class', async () => {
-    const many = await chooseHead().fitFromStatistics!(await statisticsOf(memory), context);
+    const many = await headNamed('auto').fitFromStatistics!(await statisticsOf(memory), context);
     expect(many.report.parameters.chosen).toBe('discriminant');
     const single = clusterMemory({ counts: [1, 1, 1] });
-    const one = await chooseHead().fitFromStatistics!(await statisticsOf(single), context);
+    const one = await headNamed('auto').fitFromStatistics!(await statisticsOf(single), context);
     expect(one.report.parameters.chosen).toBe('nearest-class-mean');
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { arcCosineKernel } from '../../../../packages/core/src/heads/kernels.ts';
+import { arcCosineKernel } from '../../../../packages/core/src/heads/arc-cosine-kernel.ts';
 import { kernelRidge } from '../../../../packages/core/src/heads/kernel-ridge.ts';
 import { projectedRidge } from '../../../../packages/core/src/heads/projected-ridge.ts';
 import { LEAST_BAND_SOLVES, ridgeSolver } from '../../../../packages/core/src/heads/ridge-solver.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { classCovariance } from '../../../../packages/core/src/heads/class-covariance.ts';
 import { codeProducts, codeProductsInto } from '../../../../packages/core/src/heads/code-products.ts';
-import { HEAD_NAMES, headNamed } from '../../../../packages/core/src/heads/head-named.ts';
+import { headNamed } from '../../../../packages/core/src/heads/head-named.ts';
+import { HEAD_NAMES, STATISTICS_HEAD_NAMES } from '../../../../packages/core/src/heads/head-names.ts';
 import { nearestExamples } from '../../../../packages/core/src/heads/nearest-examples.ts';
 import { columnScales, tapGroups, tapWeights, weightedRows } from '../../../../packages/core/src/heads/tap-weights.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
@@ -120,5 +121,10 @@ describe('heads by name', () => {
     for (const name of HEAD_NAMES) expect(headNamed(name).name).toBe(name);
     expect(HEAD_NAMES[0]).toBe('auto');
     expect(() => headNamed('constructor')).toThrowError(/one of auto, .*got "constructor"/);
+  });
+
+  it('list those that sums alone can solve', () => {
+    const able = HEAD_NAMES.filter((name) => headNamed(name).fitFromStatistics !== undefined);
+    expect(STATISTICS_HEAD_NAMES).toEqual(able);
   });
 });

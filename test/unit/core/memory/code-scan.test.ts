@@ -1,15 +1,9 @@
 /** Scans of codes: machine code and typed arrays give the naive integers, and the machine code is what its source compiles to. */
 
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { newScan, SCAN_ROWS } from '../../../../packages/core/src/memory/code-scan.ts';
-
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../..');
+import { expectCommitted } from '../machine-code-source.ts';
 
 const cases = fc.integer({ min: 1, max: 70 }).chain((width) =>
   fc.record({
@@ -72,17 +66,5 @@ it('takes as many rows at once as it says, beyond 64 KiB', () => {
 });
 
 it('the committed machine code of the scan is what its source compiles to', () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'imprint-wasm-'));
-  try {
-    const out = path.join(folder, 'row-products.wasm');
-    const source = path.join(root, 'packages/core/wasm/row-products.as.ts');
-    const flags = '--optimizeLevel 3 --shrinkLevel 1 --runtime stub --enable simd --noAssert --importMemory'.split(' ');
-    const compiler = path.join(root, 'node_modules/assemblyscript/bin/asc.js');
-    execFileSync(process.execPath, [compiler, source, ...flags, '-o', out]);
-    const text = readFileSync(path.join(root, 'packages/core/src/linalg/row-products-module.ts'), 'utf8');
-    const committed = [...text.matchAll(/^ {2}'([0-9a-f]+)',$/gm)].map((match) => match[1]).join('');
-    expect(committed).toBe(readFileSync(out).toString('hex'));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  expectCommitted('row-products.as.ts', 'linalg/row-products-module.ts', '--importMemory');
 });

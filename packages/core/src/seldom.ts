@@ -1,0 +1,8 @@
+/** What a program may never ask for: other heads, thousands of examples, sums instead of them, judging, tidying up, and models of others. */
+
+export { exposeTaps } from './backbones/expose-taps.ts';
+export { evaluateClassifier } from './evaluate-classifier.ts';
+export { headNamed } from './heads/head-named.ts';
+export { rademacherRidge } from './heads/projected-ridge.ts';
+export { reviewExamples, suggestInputs } from './review-examples.ts';
+export { solveStatistics } from './solve-statistics.ts';
