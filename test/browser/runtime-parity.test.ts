@@ -156,12 +156,19 @@ describeInBrowser('one classifier in Node and on a page', () => {
       console.log(`accuracy on ${test.length} photos: Node ${accuracy(inNode)}, page ${accuracy(onPage.predictions)}`);
       expect(accuracy(inNode)).toBeGreaterThan(0.6);
       expect(Math.abs(accuracy(onPage.predictions) - accuracy(inNode))).toBeLessThanOrEqual(0.005);
-      const alike = (prediction: { label: string | null; known: boolean; ranking: readonly { label: string }[] }) => [
-        prediction.label,
-        prediction.known,
-        prediction.ranking[0].label,
-      ];
-      expect(onPage.predictions.map(alike)).toEqual(inNode.map(alike));
+      // Two engines' embeddings differ in a few codes of a hundred thousand, which turns a tie of the two best classes, and
+      // nothing else.
+      type Answer = (typeof inNode)[number];
+      const alike = ({ label, known, ranking }: Answer) => [label, known, ranking[0].label];
+      const isTie = ({ ranking: [first, second] }: Answer) => first.probability - second.probability < 1e-3;
+      const turned = inNode.flatMap((answer, i) => {
+        const other = onPage.predictions[i] as Answer;
+        const same = JSON.stringify(alike(answer)) === JSON.stringify(alike(other));
+        return same ? [] : [{ ...test[i], tie: isTie(answer) && isTie(other), answers: [alike(answer), alike(other)] }];
+      });
+      console.log(`answered differently: ${turned.length} of ${test.length}, all of them ties`);
+      expect(turned.filter(({ tie }) => !tie)).toEqual([]);
+      expect(turned.length).toBeLessThanOrEqual(2);
       const [there, here] = [codesById(new Uint8Array(onPage.snapshot)), codesById(node.snapshot())];
       expect([...there.keys()]).toEqual([...here.keys()]);
       const cosines = [...there].map(([id, codes]) => cosine(codes, here.get(id)!));

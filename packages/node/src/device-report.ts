@@ -1,7 +1,7 @@
 /** Which device a backbone runs on and why not the others: as data, and in words. */
 
 import { constants } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Device } from './backbone-session.ts';
@@ -56,17 +56,45 @@ export async function missingLibrary(device: Device): Promise<string | undefined
     if (!(await exists(folder)) || (await exists(join(folder, library)))) return undefined;
     return 'its libraries are not installed (npm run install:cuda)';
   }
-  if (device === 'webgpu' && process.platform === 'linux') {
-    let known: Buffer;
-    try {
-      known = await readFile('/etc/ld.so.cache');
-    } catch {
-      return undefined;
-    }
-    if (known.includes('libvulkan.so.1')) return undefined;
-    const folders = (process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter(Boolean);
-    const found = await Promise.all(folders.map((folder) => exists(join(folder, 'libvulkan.so.1'))));
-    return found.includes(true) ? undefined : 'no Vulkan loader (libvulkan.so.1)';
-  }
+  if (device === 'webgpu' && process.platform === 'linux') return missingVulkan();
   return undefined;
+}
+
+async function missingVulkan(): Promise<string | undefined> {
+  let known: Buffer;
+  try {
+    known = await readFile('/etc/ld.so.cache');
+  } catch {
+    return undefined;
+  }
+  if (!known.includes('libvulkan.so.1')) {
+    const folders = listOf(process.env['LD_LIBRARY_PATH']);
+    const found = await Promise.all(folders.map((folder) => exists(join(folder, 'libvulkan.so.1'))));
+    if (!found.includes(true)) return 'no Vulkan loader (libvulkan.so.1)';
+  }
+  return (await hasVulkanDriver()) ? undefined : 'no Vulkan driver';
+}
+
+/** Whether the loader would find a driver's manifest where it looks (Khronos, Vulkan-Loader, LoaderDriverInterface). */
+async function hasVulkanDriver(): Promise<boolean> {
+  const { env } = process;
+  const named = env['VK_DRIVER_FILES'] ?? env['VK_ICD_FILENAMES'];
+  if (named) return (await Promise.all(listOf(named).map(exists))).includes(true);
+  const added = await Promise.all(listOf(env['VK_ADD_DRIVER_FILES']).map(exists));
+  if (added.includes(true)) return true;
+  const home = env['HOME'] ?? '/';
+  const roots = [
+    env['XDG_CONFIG_HOME'] || join(home, '.config'),
+    env['XDG_DATA_HOME'] || join(home, '.local/share'),
+    ...listOf(env['XDG_CONFIG_DIRS'] || '/etc/xdg'),
+    '/etc',
+    '/usr/local/etc',
+    ...listOf(env['XDG_DATA_DIRS'] || '/usr/local/share:/usr/share'),
+  ];
+  const manifests = await Promise.all(roots.map((root) => readdir(join(root, 'vulkan/icd.d')).catch(() => [])));
+  return manifests.some((names) => names.some((name) => name.endsWith('.json')));
+}
+
+function listOf(paths: string | undefined): string[] {
+  return (paths ?? '').split(':').filter(Boolean);
 }

@@ -28,6 +28,8 @@ export interface Calibration {
 const SLOPE_SPREAD = 0.1;
 const LEAST_SLOPE = 0.3;
 const MOST_SLOPE = 3;
+/** The likeliest class stays this share above the second where calibration would put it below: never level, which rounding turns. */
+const AHEAD = 1e-9;
 /** Log-odds beyond this say no more than certainty: 1 in a million. */
 const CERTAIN = 13.8;
 
@@ -121,7 +123,7 @@ export function calibratedProbabilitiesInto(
     // Certain but for rounding: there is nothing to share out.
     if (rest < 1e-9) continue;
     const wanted = logistic(slope * clampedLogOdds(out[at + top]) + offset);
-    const least = second / (rest + second);
+    const least = (second / (rest + second)) * (1 + AHEAD);
     const probability = wanted > least ? wanted : least;
     const factor = (1 - probability) / rest;
     for (let k = at; k < at + numClasses; k++) out[k] *= factor;

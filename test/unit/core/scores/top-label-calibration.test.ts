@@ -103,10 +103,26 @@ it('gives rows that sum to 1 and keep the order of classes, for any calibration'
       expect(p.reduce((a, b) => a + b)).toBeCloseTo(1, 9);
       for (let a = 0; a < p.length; a++) {
         expect(p[a]).toBeGreaterThanOrEqual(0);
-        // A hair of rounding where the likeliest is held level with the second.
+        // A hair of rounding among classes that are all but equal.
         for (let b = 0; b < p.length; b++) if (scores[a] > scores[b]) expect(p[a]).toBeGreaterThanOrEqual(p[b] - 1e-12);
       }
     }),
     { numRuns: 500 },
+  );
+});
+
+it('keeps the likeliest class strictly first where its probability is held down to the second’s', () => {
+  // What broke: both came out level to the last bit, and rounding chose whose label was told.
+  const fitted = { temperature: 1, slope: 0.3, offset: -8 };
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: -5, max: 5, noNaN: true }), { minLength: 2, maxLength: 9 }), (row) => {
+      const scores = Float64Array.from(row);
+      const top = scores.indexOf(Math.max(...scores));
+      scores[top] += 1e-6;
+      const p = new Float64Array(scores.length);
+      calibratedProbabilitiesInto(scores, 1, scores.length, fitted, p);
+      for (let k = 0; k < p.length; k++) if (k !== top) expect(p[top]).toBeGreaterThan(p[k]);
+    }),
+    { numRuns: 300 },
   );
 });
