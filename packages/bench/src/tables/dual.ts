@@ -119,7 +119,7 @@ export async function dual(context: BenchContext): Promise<Case[]> {
 
 /** The kernel matrix of seeded embeddings of unit length. */
 async function arcCosineKernelMatrix(numExamples: number): Promise<Float64Array> {
-  const { arcCosineKernel } = await coreModule<KernelsModule>('heads/kernels.js');
+  const { arcCosineKernel } = await coreModule<KernelsModule>('heads/arc-cosine-kernel.js');
   const embeddings = new SeededEmbeddings(DIM);
   const rows = Array.from({ length: numExamples }, (_, i) => {
     const row = embeddings.example(Math.floor(i / SHOTS));

@@ -222,14 +222,21 @@ async function crossProducts(
   weights: Float64Array,
   context: FitContext,
 ): Promise<Float64Array> {
-  const byClass = new Float64Array(numClasses * numFeatures);
+  // Examples of a class have one weight: small integers are summed first.
+  const sums = new Int32Array(numClasses * numFeatures);
+  const classWeights = new Float64Array(numClasses);
   const turnRows = Math.max(1, Math.floor(TURN_FEATURES / numFeatures));
   for (let i = 0; i < classIndices.length; i++) {
     const from = i * numFeatures;
     const to = classIndices[i] * numFeatures;
-    const weight = weights[i];
-    for (let m = 0; m < numFeatures; m++) byClass[to + m] += weight * features[from + m];
+    classWeights[classIndices[i]] = weights[i];
+    for (let m = 0; m < numFeatures; m++) sums[to + m] += features[from + m];
     if ((i + 1) % turnRows === 0) await context.yieldToHost?.();
+  }
+  const byClass = new Float64Array(sums.length);
+  for (let c = 0; c < numClasses; c++) {
+    for (let at = c * numFeatures; at < (c + 1) * numFeatures; at++) byClass[at] = classWeights[c] * sums[at];
+    if ((c + 1) % turnRows === 0) await context.yieldToHost?.();
   }
   return transpose(byClass, numClasses, numFeatures);
 }

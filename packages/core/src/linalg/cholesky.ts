@@ -168,8 +168,10 @@ function copyPanel(
     return;
   }
   for (let i = 0; i < order - start; i++) {
-    const row = (start + i) * order + start;
-    panel.set(matrix.subarray(row, row + Math.min(i + 1, width)), i * width);
+    const from = (start + i) * order + start;
+    const to = i * width;
+    const count = Math.min(i + 1, width);
+    for (let j = 0; j < count; j++) panel[to + j] = matrix[from + j];
   }
 }
 
@@ -220,6 +222,8 @@ async function factorDiagonal<F extends Floats>(
   allocate: (length: number) => F,
 ): Promise<F> {
   if (width <= SMALL_BLOCK) {
+    const inverse = panel instanceof Float64Array ? await factorByMachine(panel, width, pivots) : undefined;
+    if (inverse) return inverse as F;
     factorSmall(panel, width, pivots);
     return invertLower(panel, width, allocate);
   }
@@ -246,6 +250,21 @@ async function factorDiagonal<F extends Floats>(
   }
   await forward(inner, 0, identity, width, own);
   return identity;
+}
+
+/** Blocks narrower than this are done before machine code has copied them. */
+const LEAST_MACHINE = 32;
+
+/** `factorDiagonal` in WebAssembly; undefined where there is none, with nothing done. */
+async function factorByMachine(panel: Float64Array, width: number, pivots: Pivots): Promise<Float64Array | undefined> {
+  if (width < LEAST_MACHINE) return undefined;
+  const block = panel.slice(0, width * width);
+  const least = leastPivots(pivots, width, pivots.order * Number.EPSILON);
+  const done = await wasmGemm.choleskyPanel64?.(block, width, [], least);
+  if (done === undefined) return undefined;
+  if (done.failed >= 0) throw notPositiveDefinite(pivots, done.failed, done.pivot);
+  panel.set(block);
+  return done.inverse;
 }
 
 /** `factorDiagonal` by plain loops. */
