@@ -29,9 +29,11 @@ export async function crossValidation(
 ): Promise<(relative: number) => Promise<number>> {
   const { order, numExamples, gram, targetSquares } = moments;
   const classes = await classSides(moments, context);
+  await context.yieldToHost?.();
   const signs = order > MAX_EXACT_ORDER ? randomSigns(order * PROBES) : undefined;
   // Signs at the size of the sums, so that one residual speaks of both.
   const size = Math.max(Number.MIN_VALUE, largest(classes.right));
+  await context.yieldToHost?.();
   const both = signs && sideBySide(classes.right, classes.count, signs, PROBES, size);
   return async (relative) => {
     const lambda = relative * unit;
@@ -48,6 +50,7 @@ export async function crossValidation(
       solved = await system.solve(classes.right, classes.count);
       inverseTrace = await exactTrace(system, order);
     }
+    await context.yieldToHost?.();
     const freedom = order - lambda * inverseTrace;
     // From (G + lambda I) B = C: tr(B^T G B) = tr(B^T C) - lambda |B|^2.
     let fitted = 0;

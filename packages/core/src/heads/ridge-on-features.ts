@@ -260,7 +260,9 @@ async function leaveOneOutScores(
       const i = rows[first + r];
       chosen.set(features.subarray(i * numFeatures, (i + 1) * numFeatures), r * numFeatures);
     }
+    await context.yieldToHost?.();
     const right = transpose(chosen, count, numFeatures);
+    await context.yieldToHost?.();
     const shape = { m: count, n: numClasses, k: numFeatures, transposeA: true };
     out.set(await context.gemm.f64(right, coefficients, shape), first * numClasses);
     const leverage = await system.quadraticForms(right, count);

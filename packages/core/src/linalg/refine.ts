@@ -28,6 +28,7 @@ export async function symmetricResidual(
 ): Promise<Float64Array> {
   const left = new Float64Array(order * count);
   for (let i = 0; i < left.length; i++) left[i] = right[i] - ridge * x[i];
+  await context.yieldToHost?.();
   for (const [k, panel] of panels.entries()) {
     context.signal?.throwIfAborted();
     const start = k * block;
@@ -84,8 +85,10 @@ export async function solveRefined(
     // Residuals shrink towards the smallest numbers of f32: they are solved at the size of one.
     const single = new Float32Array(left.length);
     for (let i = 0; i < left.length; i++) single[i] = left[i] / before;
+    await context.yieldToHost?.();
     const correction = await solveSymmetric(factor, single, count, context);
     for (let i = 0; i < x.length; i++) x[i] += before * correction[i];
+    await context.yieldToHost?.();
     left = await symmetricResidual(matrix, ridge, right, x, count, context);
     const now = norm(left);
     if (now <= tolerance * scale) return { x, residual: now / scale, steps };

@@ -117,6 +117,22 @@ async function transposeRows<V extends Values>(
   return out;
 }
 
+/** Entries added between two turns of the host. */
+const TURN_ENTRIES = 2 ** 20;
+
+async function addMultiple(
+  panel: Float64Array,
+  product: Int32Array | Float32Array | Float64Array,
+  weight: number,
+  { yieldToHost }: FitContext,
+): Promise<void> {
+  for (let first = 0; first < product.length; first += TURN_ENTRIES) {
+    const end = Math.min(product.length, first + TURN_ENTRIES);
+    for (let i = first; i < end; i++) panel[i] += weight * product[i];
+    await yieldToHost?.();
+  }
+}
+
 async function addBytes(
   { order, block, panels }: SymmetricPanels,
   features: Int8Array,
@@ -132,8 +148,7 @@ async function addBytes(
     const n = Math.min(block, order - start);
     const right = stripInto(features, order, rows, start, n, new Int8Array(k * n));
     const product = await context.gemm.int8!(left.subarray(start * k), right, { m: order - start, n, k });
-    for (let i = 0; i < product.length; i++) panel[i] += weight * product[i];
-    await context.yieldToHost?.();
+    await addMultiple(panel, product, weight, context);
   }
 }
 
@@ -153,8 +168,7 @@ async function addFloats(
     const right = left.subarray(start * k, (start + n) * k);
     const shape = { m: order - start, n, k, transposeB: true };
     const product = await context.gemm.f32(left.subarray(start * k), right, shape);
-    for (let i = 0; i < product.length; i++) panel[i] += weight * product[i];
-    await context.yieldToHost?.();
+    await addMultiple(panel, product, weight, context);
   }
 }
 
@@ -174,7 +188,6 @@ async function addWeighted(
     const n = Math.min(block, order - start);
     const right = stripInto(features, order, rows, start, n, new Float64Array(k * n));
     const product = await context.gemm.f64(left.subarray(start * k), right, { m: order - start, n, k });
-    for (let i = 0; i < product.length; i++) panel[i] += product[i];
-    await context.yieldToHost?.();
+    await addMultiple(panel, product, 1, context);
   }
 }
