@@ -44,7 +44,8 @@ export async function crossValidation(
       const count = classes.count + PROBES;
       const x = await system.solve(both, count, TOLERANCE);
       solved = columnsOf(x, count, 0, classes.count);
-      for (const [i, entry] of columnsOf(x, count, classes.count, PROBES).entries()) inverseTrace += entry * signs[i];
+      const signed = columnsOf(x, count, classes.count, PROBES);
+      for (let i = 0; i < signed.length; i++) inverseTrace += signed[i] * signs[i];
       inverseTrace /= PROBES * size;
     } else {
       solved = await system.solve(classes.right, classes.count);

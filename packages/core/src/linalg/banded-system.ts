@@ -5,6 +5,7 @@ import type { FitContext } from '../head.ts';
 import type { BandReduction } from './band-reduction.ts';
 import { subtractProduct } from './subtract-product.ts';
 import { transpose } from './transpose.ts';
+import { wasmGemm } from './wasm-gemm.ts';
 
 export interface ShiftedSolution {
   /** Float64Array, order x count: `(A + ridge I)^-1 R`. */
@@ -23,6 +24,9 @@ interface BandFactor {
   readonly lefts: readonly Float64Array[];
 }
 
+/** Right-hand sides whose blocks core multiplies itself. */
+const MOST_OWN = 512;
+
 /**
  * With `B + ridge I = L L^T` and `Z = L^-1 Q^T`: the inverse's diagonal is the squared column norms of Z, and
  * `X = Q L^-T L^-1 Q^T R`.
@@ -40,17 +44,19 @@ export async function bandedSystem(
   const rows = new BlockRows(reduction, rotation, order);
   const sides = new BlockRows(reduction, rotated, count);
   const turn = transpose(rotation, order, order);
+  // A block's few columns are done before an engine has woken its threads.
+  const own = count <= MOST_OWN ? { ...context, gemm: wasmGemm } : context;
   return async (ridge) => {
     const factor = factorBand(reduction, ridge);
     const inverseDiagonal = new Float64Array(order);
     await rows.solveLower(factor, context, (block) => addSquares(block, order, inverseDiagonal));
     const half = new Float64Array(order * count);
     let at = 0;
-    await sides.solveLower(factor, context, (block) => {
+    await sides.solveLower(factor, own, (block) => {
       half.set(block, at);
       at += block.length;
     });
-    await solveUpper(factor, half, count, reduction, context);
+    await solveUpper(factor, half, count, reduction, own);
     const solved = await context.gemm.f64(turn, half, { m: order, n: count, k: order });
     await context.yieldToHost?.();
     return { solved, inverseDiagonal };

@@ -17,6 +17,9 @@ export function panelColumns(order: number): number {
   return order < 3072 ? SMALL_BLOCK : order < 8192 ? 256 : 512;
 }
 
+/** Entries of a panel whose copy is worth a turn of the host. */
+const TURN_ENTRIES = 2 ** 20;
+
 type Floats = Float64Array | Float32Array;
 
 /** A symmetric matrix by panels: panel k holds columns `[block k, block (k + 1))` of the lower triangle from row `block k` down. */
@@ -88,6 +91,7 @@ async function factorPanels<F extends Floats>(
     const height = order - start;
     const panel = allocate(height * width);
     copyPanel(matrix, order, start, width, panel);
+    if (panel.length > TURN_ENTRIES) await context.yieldToHost?.();
     const diagonal = whole.diagonal?.subarray(start) ?? diagonalOf(panel, width, ridge);
     if (whole.diagonal === undefined) for (let i = 0; i < width; i++) panel[i * width + i] += ridge;
     const pivots = { start: whole.start + start, order: whole.order, diagonal };

@@ -25,6 +25,7 @@ export async function panelGram(
   const panels: Float64Array[] = [];
   for (let start = 0; start < order; start += block) {
     panels.push(new Float64Array((order - start) * Math.min(block, order - start)));
+    await context.yieldToHost?.();
   }
   const into = { order, block, panels };
   const byWeight = new Map<number, number[]>();
@@ -87,7 +88,7 @@ function stripInto<V extends Values>(
 /** Side of a square that is transposed while it lies in the first-level cache. */
 const TILE = 64;
 /** Columns transposed between two turns of the host. */
-const TURN_COLUMNS = 512;
+const TURN_COLUMNS = 256;
 
 /** The chosen rows as columns: order x rows.length, each times its factor. */
 async function transposeRows<V extends Values>(

@@ -81,6 +81,8 @@ export function integerProjection(
     parameters,
     async project(codes, count, context: FitContext) {
       const out = new Int8Array(count * numFeatures);
+      if (count > 0) right();
+      await context.yieldToHost?.();
       for (let first = 0; first < count; first += BLOCK_ROWS) {
         context.signal?.throwIfAborted();
         const rows = Math.min(BLOCK_ROWS, count - first);
