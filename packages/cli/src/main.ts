@@ -1,5 +1,4 @@
-#!/usr/bin/env node
-/** The `imprint` command. */
+/** The `imprint` command, started by `bin/imprint.mjs`. */
 
 import { COMMANDS } from './commands.ts';
 import { runProgram } from './program.ts';

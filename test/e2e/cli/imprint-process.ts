@@ -7,7 +7,9 @@ import sharp from 'sharp';
 import { seededRandom } from '../../embeddings.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-export const MAIN = join(ROOT, 'packages/cli/dist/main.js');
+export const MAIN = join(ROOT, 'packages/cli/bin/imprint.mjs');
+/** What `npx imprint` runs in this repository. */
+export const LINKED = join(ROOT, 'node_modules/.bin/imprint');
 /** A real Vision Transformer of 32 KB: what it sees is crude, how it is used is not. */
 export const TINY = join(ROOT, 'test/fixtures/tiny-backbone');
 

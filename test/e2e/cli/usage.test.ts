@@ -2,12 +2,13 @@
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { imprint, MAIN, TINY, writePictures } from './imprint-process.ts';
+import { imprint, LINKED, MAIN, TINY, writePictures } from './imprint-process.ts';
 
 const VERBS = ['learn', 'classify', 'add', 'remove', 'rename', 'eval', 'info', 'merge', 'models', 'doctor', 'bench'];
 let folder: string;
@@ -32,6 +33,11 @@ describe('help', () => {
     for (const verb of VERBS) expect(stdout).toMatch(new RegExp(`^ {2}${verb} `, 'm'));
     const { version } = createRequire(import.meta.url)('../../../packages/cli/package.json') as { version: string };
     expect(await imprint(['--version'])).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('is linked by npm in a fresh clone, before anything is built', () => {
+    // What broke: `npx imprint` found no command, since npm links only files that are there when it installs.
+    expect(realpathSync(LINKED)).toBe(realpathSync(MAIN));
   });
 
   it.each(VERBS)('explains %s with usage, options and examples', async (verb) => {
