@@ -134,61 +134,65 @@ async function addMultiple(
   }
 }
 
-async function addBytes(
+/** Adds `weight` times what `multiply` gives for every panel: the product of its columns with its rows. */
+async function addPanels(
   { order, block, panels }: SymmetricPanels,
-  features: Int8Array,
-  rows: readonly number[],
   weight: number,
   context: FitContext,
+  multiply: (start: number, width: number) => Promise<Int32Array | Float32Array | Float64Array>,
 ): Promise<void> {
-  const k = rows.length;
-  const left = await transposeRows(features, order, rows, undefined, new Int8Array(order * k), context);
   for (const [p, panel] of panels.entries()) {
     context.signal?.throwIfAborted();
     const start = p * block;
-    const n = Math.min(block, order - start);
-    const right = stripInto(features, order, rows, start, n, new Int8Array(k * n));
-    const product = await context.gemm.int8!(left.subarray(start * k), right, { m: order - start, n, k });
-    await addMultiple(panel, product, weight, context);
+    await addMultiple(panel, await multiply(start, Math.min(block, order - start)), weight, context);
   }
 }
 
-async function addFloats(
-  { order, block, panels }: SymmetricPanels,
+async function addBytes(
+  into: SymmetricPanels,
   features: Int8Array,
   rows: readonly number[],
   weight: number,
   context: FitContext,
 ): Promise<void> {
+  const { order } = into;
+  const k = rows.length;
+  const left = await transposeRows(features, order, rows, undefined, new Int8Array(order * k), context);
+  await addPanels(into, weight, context, (start, n) => {
+    const right = stripInto(features, order, rows, start, n, new Int8Array(k * n));
+    return context.gemm.int8!(left.subarray(start * k), right, { m: order - start, n, k });
+  });
+}
+
+async function addFloats(
+  into: SymmetricPanels,
+  features: Int8Array,
+  rows: readonly number[],
+  weight: number,
+  context: FitContext,
+): Promise<void> {
+  const { order } = into;
   const k = rows.length;
   const left = await transposeRows(features, order, rows, undefined, new Float32Array(order * k), context);
-  for (const [p, panel] of panels.entries()) {
-    context.signal?.throwIfAborted();
-    const start = p * block;
-    const n = Math.min(block, order - start);
+  await addPanels(into, weight, context, (start, n) => {
     const right = left.subarray(start * k, (start + n) * k);
-    const shape = { m: order - start, n, k, transposeB: true };
-    const product = await context.gemm.f32(left.subarray(start * k), right, shape);
-    await addMultiple(panel, product, weight, context);
-  }
+    return context.gemm.f32(left.subarray(start * k), right, { m: order - start, n, k, transposeB: true });
+  });
 }
 
 /** Rows of many weights: integers up to 2^53 are exact in f64 too. */
 async function addWeighted(
-  { order, block, panels }: SymmetricPanels,
+  into: SymmetricPanels,
   features: Int8Array,
   rows: readonly number[],
   weights: Float64Array,
   context: FitContext,
 ): Promise<void> {
+  const { order } = into;
   const k = rows.length;
   const left = await transposeRows(features, order, rows, (row) => weights[row], new Float64Array(order * k), context);
-  for (const [p, panel] of panels.entries()) {
-    context.signal?.throwIfAborted();
-    const start = p * block;
-    const n = Math.min(block, order - start);
+  await addPanels(into, 1, context, (start, n) => {
     const right = stripInto(features, order, rows, start, n, new Float64Array(k * n));
-    const product = await context.gemm.f64(left.subarray(start * k), right, { m: order - start, n, k });
-    await addMultiple(panel, product, 1, context);
-  }
+    return context.gemm.f64(left.subarray(start * k), right, { m: order - start, n, k });
+  });
 }
