@@ -2,6 +2,7 @@
 
 import { expected } from './errors.ts';
 import type { FittedHead } from './head.ts';
+import { manyScores } from './heads/many-scores.ts';
 import type { NearestExample, Prediction, RankedLabel } from './prediction.ts';
 import { calibratedProbabilitiesInto, type Calibration } from './scores/top-label-calibration.ts';
 import type { UnknownDetector } from './scores/unknown.ts';
@@ -39,7 +40,7 @@ export async function predict(
   checkCount('top', top, 1);
   checkCount('nearest', nearest, 0);
   const numClasses = labels.length;
-  const probabilities = await headScores(head, codes, numQueries);
+  const probabilities = await manyScores(head, codes, numQueries);
   calibratedProbabilitiesInto(probabilities, numQueries, numClasses, calibration, probabilities);
   const strangeness = new Float64Array(numQueries);
   const pValues = new Float64Array(numQueries);
@@ -57,13 +58,6 @@ export async function predict(
       nearest: nearestOf(codes.subarray(query * width, (query + 1) * width), nearest),
     };
   });
-}
-
-async function headScores(head: FittedHead, codes: Int8Array, numQueries: number): Promise<Float64Array> {
-  if (head.scores !== undefined && numQueries > 1) return head.scores(codes, numQueries);
-  const scores = new Float64Array(numQueries * head.numClasses);
-  head.scoresInto(codes, numQueries, scores);
-  return scores;
 }
 
 /** The `top` likeliest classes, best first; equal ones in class order. One pass: a class is compared with the last of the best. */

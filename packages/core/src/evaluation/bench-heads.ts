@@ -7,6 +7,7 @@ import { headNamed } from '../heads/head-named.ts';
 import { classCovariance, MIN_CLASS_EXAMPLES } from '../heads/class-covariance.ts';
 import { discriminant } from '../heads/discriminant.ts';
 import { kernelRidge } from '../heads/kernel-ridge.ts';
+import { manyScores } from '../heads/many-scores.ts';
 import { argmax } from '../heads/leave-one-out.ts';
 import { nearestClassMean } from '../heads/nearest-class-mean.ts';
 import { nearestExamples } from '../heads/nearest-examples.ts';
@@ -133,9 +134,7 @@ async function testAccuracy(
 ): Promise<number> {
   const fitted = await head.fit(memory, context);
   const { numClasses } = memory;
-  let scores: Float64Array;
-  if (fitted.scores) scores = await fitted.scores(queries, truth.length);
-  else fitted.scoresInto(queries, truth.length, (scores = new Float64Array(truth.length * numClasses)));
+  const scores = await manyScores(fitted, queries, truth.length);
   let right = 0;
   for (const [q, own] of truth.entries()) if (argmax(scores, q * numClasses, numClasses) === own) right++;
   return right / truth.length;

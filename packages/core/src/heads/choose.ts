@@ -9,6 +9,7 @@ import { arcCosineKernel } from './arc-cosine-kernel.ts';
 import { typicalShots } from './class-balance.ts';
 import { discriminant } from './discriminant.ts';
 import { leaveOneOutAccuracy, type LeaveOneOutAccuracy } from './leave-one-out.ts';
+import { manyScores } from './many-scores.ts';
 import { nearestClassMean } from './nearest-class-mean.ts';
 import type { RidgeOnFeatures } from './ridge-on-features.ts';
 import { fitRidgeOnKernel } from './ridge-on-kernel.ts';
@@ -115,19 +116,11 @@ async function fitAuto(
       combine(scores, other, scores);
     },
     async scores(codes, numQueries) {
-      const out = await scoresOf(linear, codes, numQueries);
-      combine(await scoresOf(ridge, codes, numQueries), out, out);
+      const out = await manyScores(linear, codes, numQueries);
+      combine(await manyScores(ridge, codes, numQueries), out, out);
       return out;
     },
   };
-}
-
-/** Scores of many queries, the head's own fast way where it has one. */
-async function scoresOf(head: FittedHead, codes: Int8Array, numQueries: number): Promise<Float64Array> {
-  if (head.scores !== undefined) return head.scores(codes, numQueries);
-  const out = new Float64Array(numQueries * head.numClasses);
-  head.scoresInto(codes, numQueries, out);
-  return out;
 }
 
 /** One head under the name of auto. */

@@ -1,8 +1,8 @@
 /** Solves `(A + ridge I) X = R` for any number of ridges, with the diagonal of each inverse, from one reduction to a band. */
 
-import { ImprintError } from '../errors.ts';
 import type { FitContext } from '../head.ts';
 import type { BandReduction } from './band-reduction.ts';
+import { factorSmall, invertLower } from './small-cholesky.ts';
 import { subtractProduct } from './subtract-product.ts';
 import { transpose } from './transpose.ts';
 import { wasmGemm } from './wasm-gemm.ts';
@@ -140,7 +140,8 @@ function factorBand({ order, band, diagonal, below }: BandReduction, ridge: numb
     const own = block.slice();
     for (let i = 0; i < width; i++) own[i * width + i] += ridge;
     subtractSquare(own, across, width);
-    const inverse = invertedFactor(own, width, k * band, order);
+    factorSmall(own, width, new Float64Array(width), { start: k * band, order });
+    const inverse = invertLower(own, width, (length) => new Float64Array(length));
     inverses.push(inverse);
     acrosses.push(across);
     lefts.push(sideBySide(inverse, across, width));
@@ -188,32 +189,4 @@ function timesTransposed(rows: Float64Array, inverse: Float64Array, width: numbe
     }
   }
   return out;
-}
-
-/** Factors the lower triangle of `square` in place and returns the factor's inverse. */
-function invertedFactor(square: Float64Array, width: number, start: number, order: number): Float64Array {
-  const inverse = new Float64Array(width * width);
-  for (let i = 0; i < width; i++) {
-    const row = i * width;
-    for (let j = 0; j <= i; j++) {
-      let sum = square[row + j];
-      for (let p = 0; p < j; p++) sum -= square[row + p] * square[j * width + p];
-      if (j < i) square[row + j] = sum / square[j * width + j];
-      else if (sum > 0 && sum < Infinity) square[row + i] = Math.sqrt(sum);
-      else {
-        throw new ImprintError(
-          'NOT_POSITIVE_DEFINITE',
-          `Expected a positive definite matrix of order ${order}, got pivot ${start + i} = ${sum}. Use more shrinkage, or a larger lambda.`,
-        );
-      }
-    }
-    const scale = 1 / square[row + i];
-    for (let p = 0; p < i; p++) {
-      const weight = square[row + p];
-      for (let j = 0; j <= p; j++) inverse[row + j] -= weight * inverse[p * width + j];
-    }
-    for (let j = 0; j < i; j++) inverse[row + j] *= scale;
-    inverse[row + i] = scale;
-  }
-  return inverse;
 }

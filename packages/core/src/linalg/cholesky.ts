@@ -1,8 +1,8 @@
 /** Blocked Cholesky factorisation `A = L L^T` on typed arrays: solves, and the diagonal of the inverse. */
 
-import { ImprintError } from '../errors.ts';
 import type { GemmShape } from '../gemm.ts';
 import type { FitContext } from '../head.ts';
+import { factorSmall, invertLower, notPositiveDefinite, type Floats } from './small-cholesky.ts';
 import { subtractProduct } from './subtract-product.ts';
 import { wasmGemm } from './wasm-gemm.ts';
 
@@ -19,8 +19,6 @@ export function panelColumns(order: number): number {
 
 /** Entries of a panel whose copy is worth a turn of the host. */
 const TURN_ENTRIES = 2 ** 20;
-
-type Floats = Float64Array | Float32Array;
 
 /** A symmetric matrix by panels: panel k holds columns `[block k, block (k + 1))` of the lower triangle from row `block k` down. */
 export interface SymmetricPanels {
@@ -153,13 +151,6 @@ function leastPivots({ diagonal }: Pivots, width: number, rounding: number): Flo
   return Float64Array.from({ length: width }, (_, j) => Math.abs((diagonal as Float64Array)[j]) * rounding);
 }
 
-function notPositiveDefinite({ start, order }: Pivots, index: number, pivot: number): ImprintError {
-  return new ImprintError(
-    'NOT_POSITIVE_DEFINITE',
-    `Expected a positive definite matrix of order ${order}, got pivot ${start + index} = ${pivot}. Use more shrinkage, or a larger lambda.`,
-  );
-}
-
 function copyPanel(
   matrix: Float64Array | SymmetricPanels,
   order: number,
@@ -228,7 +219,10 @@ async function factorDiagonal<F extends Floats>(
   if (width <= SMALL_BLOCK) {
     const inverse = panel instanceof Float64Array ? await factorByMachine(panel, width, pivots) : undefined;
     if (inverse) return inverse as F;
-    factorSmall(panel, width, pivots);
+    // A pivot that cancellation has eaten to a few units of rounding says as little as a negative one. f32 is refined and
+    // checked later: there only what rounding is likely to leave counts as nothing.
+    const rounding = panel instanceof Float64Array ? pivots.order * Number.EPSILON : Math.sqrt(pivots.order) * 2 ** -23;
+    factorSmall(panel, width, leastPivots(pivots, width, rounding), pivots);
     return invertLower(panel, width, allocate);
   }
   // Products this small finish before an engine has woken its threads.
@@ -269,46 +263,6 @@ async function factorByMachine(panel: Float64Array, width: number, pivots: Pivot
   if (done.failed >= 0) throw notPositiveDefinite(pivots, done.failed, done.pivot);
   panel.set(block);
   return done.inverse;
-}
-
-/** `factorDiagonal` by plain loops. */
-function factorSmall(panel: Floats, width: number, pivots: Pivots): void {
-  // A pivot that cancellation has eaten to a few units of rounding says as little as a negative one. f32 is refined and
-  // checked later: there only what rounding is likely to leave counts as nothing.
-  const rounding = panel instanceof Float64Array ? pivots.order * Number.EPSILON : Math.sqrt(pivots.order) * 2 ** -23;
-  const least = leastPivots(pivots, width, rounding);
-  for (let j = 0; j < width; j++) {
-    const rowJ = j * width;
-    let pivot = panel[rowJ + j];
-    for (let p = 0; p < j; p++) pivot -= panel[rowJ + p] * panel[rowJ + p];
-    if (!(pivot > least[j] && pivot < Infinity)) throw notPositiveDefinite(pivots, j, pivot);
-    const root = Math.sqrt(pivot);
-    panel[rowJ + j] = root;
-    for (let i = j + 1; i < width; i++) {
-      const rowI = i * width;
-      let sum = panel[rowI + j];
-      for (let p = 0; p < j; p++) sum -= panel[rowI + p] * panel[rowJ + p];
-      panel[rowI + j] = sum / root;
-      panel[rowJ + i] = 0;
-    }
-  }
-}
-
-/** The inverse of the lower triangle in the leading `width` x `width` block, `width` x `width`. */
-function invertLower<F extends Floats>(lower: F, width: number, allocate: (length: number) => F): F {
-  const inverse = allocate(width * width);
-  for (let i = 0; i < width; i++) {
-    const row = i * width;
-    for (let p = 0; p < i; p++) {
-      const factor = lower[row + p];
-      const other = p * width;
-      for (let j = 0; j <= p; j++) inverse[row + j] -= factor * inverse[other + j];
-    }
-    const scale = 1 / lower[row + i];
-    for (let j = 0; j < i; j++) inverse[row + j] *= scale;
-    inverse[row + i] = scale;
-  }
-  return inverse;
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 
 import type { FitContext, FittedHead, StatisticsMemory } from '../head.ts';
+import { manyScores } from '../heads/many-scores.ts';
 import { choleskyFactor } from '../linalg/cholesky.ts';
 import { seededBits } from '../projection/seeded-bits.ts';
 import { fitTemperature } from './calibration.ts';
@@ -38,16 +39,9 @@ export async function statisticsTemperature(
     const value = mean + (noise === undefined ? 0 : Math.sqrt(1 + 1 / counts[k]) * noise[i]);
     codes[i] = Math.max(-127, Math.min(127, Math.round(value)));
   }
-  const scores = await scoresOf(head, codes, numDrawn);
+  const scores = await manyScores(head, codes, numDrawn);
   if (!isSpreadKnown) for (const [i, k] of owners.entries()) scores[i * numClasses + k] = -Infinity;
   return fitTemperature(scores, owners, owners.length, numClasses, undefined, context);
-}
-
-async function scoresOf(head: FittedHead, codes: Int8Array, numQueries: number): Promise<Float64Array> {
-  if (head.scores !== undefined) return head.scores(codes, numQueries);
-  const scores = new Float64Array(numQueries * head.numClasses);
-  head.scoresInto(codes, numQueries, scores);
-  return scores;
 }
 
 /** Float64Array, numDrawn x width: rows of covariance S, unbiased in `numExamples - numClasses` degrees of freedom. */
