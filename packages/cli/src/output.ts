@@ -29,9 +29,9 @@ export class Output {
     return this.#failure;
   }
 
-  /** Columns of the terminal; 80 where there is none. */
+  /** Columns of the terminal; 80 where there is none, or where it tells none (a new pseudo-terminal has 0). */
   get columns(): number {
-    return this.#stream.columns ?? 80;
+    return this.#stream.columns || 80;
   }
 
   /** Writes a line and waits until the reader keeps up. */

@@ -1,6 +1,6 @@
 /** A class's name, which becomes a field when it is clicked. */
 
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { renameClass, renaming } from '../state/learn.ts';
 
@@ -24,7 +24,8 @@ export function ClassName({ label }: { readonly label: string }): JSX.Element {
 function NameField({ label }: { readonly label: string }): JSX.Element {
   const field = useRef<HTMLInputElement>(null);
   const isOver = useRef(false);
-  useEffect(() => field.current?.select(), []);
+  // Before anything is painted: what is typed at once would be selected with the old name, and lost.
+  useLayoutEffect(() => field.current?.select(), []);
 
   const end = async (name: string | undefined, byKey: boolean) => {
     if (isOver.current) return;
