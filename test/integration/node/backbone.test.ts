@@ -329,15 +329,17 @@ describe('life and death', () => {
         const before = await embedOne(bytes, fragile);
         // Loading starts the backbone's worker, the first picture starts the picture worker: in this order.
         const victim = crashing === 'the picture worker' ? workers.at(-1)! : workers[0];
+        let read = 0;
         const endless = (function* () {
-          for (;;) yield bytes as ImageInput;
+          for (; ; read++) yield bytes as ImageInput;
         })();
         const running = all(fragile.embed(endless));
         const outcome = expect(running).rejects.toMatchObject({
           code: 'DEVICE_UNAVAILABLE',
           message: expect.stringContaining(`Expected ${crashing} to keep running`),
         });
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        // In full flow: one that dies idle is replaced without a word, and the stream goes on.
+        await expect.poll(() => read, { timeout: 30_000 }).toBeGreaterThan(30);
         await victim.worker.terminate();
         await outcome;
         expect(await embedOne(bytes, fragile)).toEqual(before);
