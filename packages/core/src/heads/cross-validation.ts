@@ -9,9 +9,9 @@
  */
 
 import type { FitContext } from '../head.ts';
-import { factoredSystem, type FactoredSystem } from '../linalg/factored-system.ts';
 import { seededBits } from '../projection/seeded-bits.ts';
 import type { RidgeMoments } from './primal-ridge.ts';
+import type { RidgeSystem, RidgeSystems } from './ridge-systems.ts';
 
 /** Signs that stand for more classes, or more features, than these. */
 const PROBES = 64;
@@ -21,101 +21,71 @@ const SEED = 1989;
 /** Relative residual of solutions that only compare values of lambda. */
 const TOLERANCE = 1e-6;
 
-/** The loss of a relative lambda; `unit` is what one of it is. Costs order^3 / 3 + 256 order^2 operations a call. */
+/** The loss of an absolute lambda. Costs order^3 / 3 + 256 order^2 operations a call where a system has to be factored. */
 export async function crossValidation(
   moments: RidgeMoments,
-  unit: number,
+  systems: RidgeSystems,
   context: FitContext,
-): Promise<(relative: number) => Promise<number>> {
-  const { order, numExamples, gram, targetSquares } = moments;
-  const classes = await classSides(moments, context);
+): Promise<(lambda: number) => Promise<number>> {
+  const { order, numExamples, targetSquares } = moments;
+  const sides = await classSides(moments, context);
   await context.yieldToHost?.();
-  const signs = order > MAX_EXACT_ORDER ? randomSigns(order * PROBES) : undefined;
-  // Signs at the size of the sums, so that one residual speaks of both.
-  const size = Math.max(Number.MIN_VALUE, largest(classes.right));
-  await context.yieldToHost?.();
-  const both = signs && sideBySide(classes.right, classes.count, signs, PROBES, size);
-  return async (relative) => {
-    const lambda = relative * unit;
-    const system = await factoredSystem(gram, order, lambda, context);
-    let solved: Float64Array;
-    let inverseTrace = 0;
-    if (signs && both) {
-      const count = classes.count + PROBES;
-      const x = await system.solve(both, count, TOLERANCE);
-      solved = columnsOf(x, count, 0, classes.count);
-      const signed = columnsOf(x, count, classes.count, PROBES);
-      for (let i = 0; i < signed.length; i++) inverseTrace += signed[i] * signs[i];
-      inverseTrace /= PROBES * size;
-    } else {
-      solved = await system.solve(classes.right, classes.count);
-      inverseTrace = await exactTrace(system, order);
-    }
+  const signs = order > MAX_EXACT_ORDER ? randomSigns(PROBES * order) : undefined;
+  return async (lambda) => {
+    const system = await systems(lambda);
+    const solved = await system.solve(sides.rows, sides.count, TOLERANCE);
+    const inverseTrace = signs ? await estimatedTrace(system, signs) : await exactTrace(system, order);
     await context.yieldToHost?.();
     const freedom = order - lambda * inverseTrace;
     // From (G + lambda I) B = C: tr(B^T G B) = tr(B^T C) - lambda |B|^2.
     let fitted = 0;
     let squares = 0;
     for (let i = 0; i < solved.length; i++) {
-      fitted += solved[i] * classes.right[i];
+      fitted += solved[i] * sides.rows[i];
       squares += solved[i] * solved[i];
     }
-    const residual = Math.max(0, targetSquares - classes.share * (fitted + lambda * squares));
+    const residual = Math.max(0, targetSquares - sides.share * (fitted + lambda * squares));
     const left = 1 - freedom / numExamples;
     return left > 0 ? residual / numExamples / (left * left) : Infinity;
   };
 }
 
 interface ClassSides {
-  /** Float64Array, order x count. */
-  readonly right: Float64Array;
+  /** Float64Array, count x order. */
+  readonly rows: Float64Array;
   readonly count: number;
   /** What a sum over the sides counts of the sum over all classes. */
   readonly share: number;
 }
 
-async function classSides({ order, numClasses, cross }: RidgeMoments, context: FitContext): Promise<ClassSides> {
-  if (numClasses <= PROBES) return { right: cross, count: numClasses, share: 1 };
-  const shape = { m: order, n: PROBES, k: numClasses };
-  const right = await context.gemm.f64(cross, randomSigns(numClasses * PROBES), shape);
-  return { right, count: PROBES, share: 1 / PROBES };
+/** A class has its own signs, so that another one beside it changes the others' sums by nothing. */
+async function classSides(moments: RidgeMoments, context: FitContext): Promise<ClassSides> {
+  const { order, numClasses, cross, classSeeds } = moments;
+  if (numClasses <= PROBES) return { rows: cross, count: numClasses, share: 1 };
+  const signs = new Float64Array(numClasses * PROBES);
+  for (const [c, seed] of classSeeds.entries()) signs.set(randomSigns(PROBES, seed), c * PROBES);
+  const shape = { m: PROBES, n: order, k: numClasses, transposeA: true };
+  return { rows: await context.gemm.f64(signs, cross, shape), count: PROBES, share: 1 / PROBES };
 }
 
-/** `tr((G + lambda I)^-1)`. */
-async function exactTrace(system: FactoredSystem, order: number): Promise<number> {
+/** `tr((G + lambda I)^-1)` from random signs. */
+async function estimatedTrace(system: RidgeSystem, signs: Float64Array): Promise<number> {
+  const solved = await system.solveFixed('signs', signs, PROBES, TOLERANCE);
+  let sum = 0;
+  for (let i = 0; i < solved.length; i++) sum += solved[i] * signs[i];
+  return sum / PROBES;
+}
+
+async function exactTrace(system: RidgeSystem, order: number): Promise<number> {
   const identity = new Float64Array(order * order);
   for (let i = 0; i < order; i++) identity[i * order + i] = 1;
   return (await system.quadraticForms(identity, order)).reduce((sum, entry) => sum + entry, 0);
 }
 
-function largest(values: Float64Array): number {
-  let most = 0;
-  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]));
-  return most;
-}
-
-/** Rows of a, each followed by the row of b times `size`. */
-function sideBySide(a: Float64Array, widthA: number, b: Float64Array, widthB: number, size: number): Float64Array {
-  const width = widthA + widthB;
-  const out = new Float64Array((a.length / widthA) * width);
-  for (let i = 0; i < out.length / width; i++) {
-    for (let j = 0; j < widthA; j++) out[i * width + j] = a[i * widthA + j];
-    for (let j = 0; j < widthB; j++) out[i * width + widthA + j] = b[i * widthB + j] * size;
-  }
-  return out;
-}
-
-/** Columns `[first, first + count)` of a row-major matrix. */
-function columnsOf(values: Float64Array, width: number, first: number, count: number): Float64Array {
-  const out = new Float64Array((values.length / width) * count);
-  for (let i = 0; i < out.length / count; i++) {
-    out.set(values.subarray(i * width + first, i * width + first + count), i * count);
-  }
-  return out;
-}
-
 /** Float64Array of +1 and -1, the same every time. */
-function randomSigns(count: number): Float64Array {
-  const next = seededBits(SEED);
-  return Float64Array.from({ length: count }, () => (next() < 0 ? -1 : 1));
+function randomSigns(count: number, seed = SEED): Float64Array {
+  const next = seededBits(seed);
+  const signs = new Float64Array(count);
+  for (let i = 0; i < count; i++) signs[i] = next() < 0 ? -1 : 1;
+  return signs;
 }

@@ -1,6 +1,7 @@
 /** What leave-one-out scores say about a head: balanced accuracy, its standard error, and which examples they cover. */
 
 import type { FitContext, Memory } from '../head.ts';
+import { rowHash } from '../memory/match-rows.ts';
 
 export interface LeaveOneOutAccuracy {
   /** Mean over classes of the share of examples that their own class wins, from 0 to 1. */
@@ -17,17 +18,35 @@ export const MAX_ENTRIES = 2 ** 19;
 const LEAST_ROWS = 256;
 
 /**
- * Rows that leave-one-out scores cover: all of them while rows x classes stays within `context.leaveOneOutEntries`, else an
- * even spread, of at least 256.
+ * Rows that leave-one-out scores cover: all of them while rows x classes stays within `context.leaveOneOutEntries`, else at least
+ * 256 of them: every class's first example before any class's second, and of those that are equally first a sample by their
+ * codes. One class more or less changes few of them.
  * @returns Int32Array, ascending rows; the caller owns it
  */
 export function leaveOneOutRows(
-  { numExamples, numClasses }: Pick<Memory, 'numExamples' | 'numClasses'>,
+  { numExamples, numClasses, classIndices, codes, width }: SampledMemory,
   { leaveOneOutEntries = MAX_ENTRIES }: Pick<FitContext, 'leaveOneOutEntries'>,
 ): Int32Array {
   const count = Math.min(numExamples, Math.max(LEAST_ROWS, Math.floor(leaveOneOutEntries / numClasses)));
-  return Int32Array.from({ length: count }, (_, i) => Math.floor((i * numExamples) / count));
+  if (count === numExamples) return Int32Array.from({ length: count }, (_, i) => i);
+  const seen = new Int32Array(numClasses);
+  const rounds: number[][] = [];
+  for (const [i, c] of classIndices.entries()) (rounds[seen[c]++] ??= []).push(i);
+  const rows: number[] = [];
+  for (const round of rounds) {
+    const left = count - rows.length;
+    if (left === 0) break;
+    if (round.length <= left) rows.push(...round);
+    else {
+      const hashes = new Map(round.map((i): [number, number] => [i, rowHash(codes, i * width, width)]));
+      round.sort((a, b) => (hashes.get(a) as number) - (hashes.get(b) as number) || a - b);
+      rows.push(...round.slice(0, left));
+    }
+  }
+  return Int32Array.from(rows).sort();
 }
+
+type SampledMemory = Pick<Memory, 'numExamples' | 'numClasses' | 'classIndices' | 'codes' | 'width'>;
 
 /** Index of the largest of `count` scores from `offset` on; the first of equals. */
 export function argmax(scores: Float64Array, offset: number, count: number): number {

@@ -5,9 +5,11 @@
  */
 
 import type { FitContext, FittedHead, StatisticsMemory } from '../head.ts';
+import { rowHash } from '../memory/match-rows.ts';
 import { linearScoresInto, linearScoresMany, type LinearScores } from './linear-scores.ts';
 import { noExamples } from './nearest-class-mean.ts';
-import { primalRidge } from './primal-ridge.ts';
+import { primalLambda, traceOf } from './primal-ridge.ts';
+import { passingSystems } from './ridge-systems.ts';
 import { columnScales, tapGroups, tapWeights, type TapChoice } from './tap-weights.ts';
 
 /** @param given fixes lambda, relative to the mean squared length of an embedding */
@@ -27,15 +29,19 @@ export async function linearRidgeFromStatistics(
   for (let i = 0; i < order; i++) {
     for (let j = 0; j < order; j++) scaled[i * order + j] = gram[i * width + j] * scales[i] * scales[j];
   }
-  const cross = new Float64Array(order * numClasses);
+  const cross = new Float64Array(numClasses * order);
   for (let c = 0; c < numClasses; c++) {
-    for (let j = 0; j < order; j++) cross[j * numClasses + c] = sums[c * width + j] * scales[j];
+    for (let j = 0; j < order; j++) cross[c * order + j] = sums[c * width + j] * scales[j];
   }
-  const moments = { order, numClasses, numExamples, gram: scaled, cross, targetSquares: numExamples };
-  const { coefficients, lambda, tried } = await primalRidge(moments, context, given);
+  const trace = traceOf(scaled, order);
+  const classSeeds = Int32Array.from({ length: numClasses }, (_, c) => rowHash(sums, c * width, width));
+  const moments = { order, numClasses, numExamples, trace, cross, targetSquares: numExamples, classSeeds };
+  const systems = passingSystems(scaled, order, context);
+  const { lambda, absolute, tried } = await primalLambda(moments, systems, context, given);
+  const coefficients = await (await systems(absolute)).solve(cross, numClasses);
   const weights = new Float64Array(numClasses * width);
   for (let c = 0; c < numClasses; c++) {
-    for (let j = 0; j < order; j++) weights[c * width + j] = coefficients[j * numClasses + c] * scales[j];
+    for (let j = 0; j < order; j++) weights[c * width + j] = coefficients[c * order + j] * scales[j];
   }
   const linear: LinearScores = { width, numClasses, weights, offsets: new Float64Array(numClasses) };
   return {

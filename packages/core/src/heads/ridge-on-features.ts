@@ -6,7 +6,6 @@
  */
 
 import type { FitContext, FittedHead, Memory } from '../head.ts';
-import type { FactoredSystem } from '../linalg/factored-system.ts';
 import { carriedGram } from '../memory/carried-gram.ts';
 import { panelGram } from '../memory/panel-gram.ts';
 import { tapFactors } from '../projection/integer-projection.ts';
@@ -14,12 +13,15 @@ import type { Projection, ProjectionInput } from '../projection/projection.ts';
 import { integerBalanceWeights } from './class-balance.ts';
 import type { Carried } from '../memory/carry.ts';
 import { chosenRows } from '../memory/chosen-rows.ts';
-import { transpose } from '../linalg/transpose.ts';
+import { rowHash } from '../memory/match-rows.ts';
 import { codeProducts } from './code-products.ts';
 import { dualRidge } from './dual-ridge.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows, MAX_ENTRIES } from './leave-one-out.ts';
 import { linearScoresInto, linearScoresMany, prepareLinearScores, type LinearScores } from './linear-scores.ts';
-import { primalRidge } from './primal-ridge.ts';
+import { primalLambda, traceOf, type PrimalLambda } from './primal-ridge.ts';
+import { crossOf, RidgeBase } from './ridge-base.ts';
+import { passingSystems, type RidgeSystem, type RidgeSystems } from './ridge-systems.ts';
+import { ridgeChange, rowKey, UpdatedRidge } from './ridge-update.ts';
 import { tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
 
 export interface RidgeOnFeaturesOptions {
@@ -42,8 +44,13 @@ export interface RidgeOnFeatures {
 const BLOCK_ROWS = 1024;
 /** Features summed between two turns of the host. */
 const TURN_FEATURES = 2 ** 22;
-/** Examples whose leave-one-out errors are solved at a time: columns of the right-hand side. */
+/** Examples whose leave-one-out errors are solved at a time. */
 const LEVERAGE_ROWS = 256;
+
+/** Below, a solve from nothing takes some 50 ms. */
+const LEAST_KEPT = 512;
+/** Coefficients up to which a solved problem is kept for the next: 32 MB, and about twice as much for its factors. */
+const MOST_KEPT = 2 ** 22;
 
 /** The Gram matrix of more features takes over 200 MB: its lower half alone is kept, for one solve. */
 const LARGEST_CARRIED = 5120;
@@ -67,11 +74,8 @@ export async function fitRidgeOnFeatures(
   const projection = projectionOf(input, numFeatures, seed);
   await context.yieldToHost?.();
   const parameters = JSON.stringify([projection.name, projection.parameters, [...tapFactors(input).factors]]);
-  const features = await carriedFeatures(projection, parameters, memory, context);
-  const solved =
-    numExamples < numFeatures
-      ? await solveDual(memory, features, numFeatures, context, options.lambda)
-      : await solvePrimal(memory, features, numFeatures, parameters, context, options.lambda);
+  const problem = { memory, projection, parameters, context, given: options.lambda };
+  const solved = await (numExamples < numFeatures ? solveDual(problem) : solvePrimal(problem));
   const { linear, lambda, tried, rows, leftOut, form } = solved;
   await prepareLinearScores(linear, context);
   const measured = leaveOneOutAccuracy(leftOut, rows, memory.classIndices, memory.counts);
@@ -108,6 +112,15 @@ export async function fitRidgeOnFeatures(
   };
 }
 
+interface Problem {
+  readonly memory: Memory;
+  readonly projection: Projection;
+  /** What features depend on besides the codes. */
+  readonly parameters: string;
+  readonly context: FitContext;
+  readonly given: number | undefined;
+}
+
 interface SolvedFeatures {
   readonly form: 'primal' | 'dual';
   readonly linear: LinearScores;
@@ -118,14 +131,10 @@ interface SolvedFeatures {
 }
 
 /** Fewer examples than features: the kernel matrix of the features is smaller than their Gram matrix. */
-async function solveDual(
-  memory: Memory,
-  features: Int8Array,
-  numFeatures: number,
-  context: FitContext,
-  given: number | undefined,
-): Promise<SolvedFeatures> {
+async function solveDual({ memory, projection, parameters, context, given }: Problem): Promise<SolvedFeatures> {
   const { numExamples, numClasses } = memory;
+  const { numFeatures } = projection;
+  const features = await carriedFeatures(projection, parameters, memory, context);
   const groups: TapGroup[] = [];
   for (let start = 0; start < numFeatures; start += BLOCK_ROWS) {
     groups.push({ start, width: Math.min(BLOCK_ROWS, numFeatures - start), weight: 1 });
@@ -133,36 +142,32 @@ async function solveDual(
   const kernel = await codeProducts(features, numExamples, features, numExamples, numFeatures, groups, context);
   const { coefficients, lambda, tried, rows, leftOut } = await dualRidge(kernel, memory, context, given);
   const shape = { m: numClasses, n: numFeatures, k: numExamples, transposeA: true };
-  const weights = await context.gemm.f64(coefficients, Float64Array.from(features), shape);
+  const weights = await context.gemm.f64(coefficients, new Float64Array(features), shape);
   const linear = { width: numFeatures, numClasses, weights, offsets: new Float64Array(numClasses) };
   return { form: 'dual', linear, lambda, tried, rows, leftOut };
 }
 
-async function solvePrimal(
-  memory: Memory,
-  features: Int8Array,
-  numFeatures: number,
-  parameters: string,
-  context: FitContext,
-  given: number | undefined,
-): Promise<SolvedFeatures> {
-  const { classIndices, counts, numExamples, numClasses } = memory;
+/** A solved primal problem: what its leave-one-out scores are made of. */
+interface Primal extends PrimalLambda {
+  /** Float64Array, numClasses x numFeatures. */
+  readonly coefficients: Float64Array;
+  readonly system: RidgeSystem;
+  readonly featuresOf: (rows: Int32Array) => Promise<Int8Array>;
+}
+
+async function solvePrimal(problem: Problem): Promise<SolvedFeatures> {
+  const { memory, projection, context } = problem;
+  const { classIndices, counts, numClasses } = memory;
+  const { numFeatures } = projection;
   // The balanced problem times one factor, in integers: neither the coefficients nor the relative lambda change by it.
   const weights = integerBalanceWeights(classIndices, counts);
-  const gramRows = { rows: features, width: numFeatures, columns: numFeatures, weights };
-  const gram =
-    numFeatures > LARGEST_CARRIED
-      ? await panelGram(features, weights, numFeatures, context)
-      : await carriedGram('feature-gram', parameters, memory.codes, gramRows, context);
-  const cross = await crossProducts(memory, features, numFeatures, weights, context);
-  // One-hot targets have length one.
-  const targetSquares = weights.reduce((sum, weight) => sum + weight, 0);
-  const moments = { order: numFeatures, numClasses, numExamples, gram, cross, targetSquares };
-  const { coefficients, system, lambda, tried } = await primalRidge(moments, context, given);
+  const solved = (await updatedPrimal(problem, weights)) ?? (await freshPrimal(problem, weights));
+  const { coefficients, lambda, tried } = solved;
   const linear: LinearScores = {
     width: numFeatures,
     numClasses,
-    weights: transpose(coefficients, numFeatures, numClasses),
+    // Scores round their weights in place.
+    weights: coefficients.slice(),
     offsets: new Float64Array(numClasses),
   };
   // Leverages of as many examples as features cost three factorisations; 2,048 say enough of accuracy and confidence.
@@ -171,8 +176,80 @@ async function solvePrimal(
   const rows = leaveOneOutRows(memory, {
     leaveOneOutEntries: leaveOneOutEntries ?? Math.min(MAX_ENTRIES, fewer),
   });
-  const leftOut = await leaveOneOutScores(memory, features, weights, coefficients, system, rows, context);
+  const leftOut = await leaveOneOutScores(problem, weights, solved, rows);
   return { form: 'primal', linear, lambda, tried, rows, leftOut };
+}
+
+/** From what an earlier state kept; undefined where there is none, or it is too far away. */
+async function updatedPrimal(problem: Problem, weights: Float64Array): Promise<Primal | undefined> {
+  const { memory, projection, parameters, context, given } = problem;
+  const { codes, width, numClasses, numExamples } = memory;
+  const { numFeatures: order } = projection;
+  const carried = context.carry?.take<RidgeBase>('ridge', parameters, codes, width);
+  if (carried === undefined || numClasses * order > MOST_KEPT) return undefined;
+  const project = (some: Int8Array, count: number): Promise<Int8Array> => projection.project(some, count, context);
+  const change = await ridgeChange(carried.value.sums, memory, carried.sources, weights, project);
+  if (change === undefined) return undefined;
+  const updated = await UpdatedRidge.of(carried.value, change, context);
+  const moments = {
+    order,
+    numClasses,
+    numExamples,
+    trace: change.trace,
+    cross: updated.cross,
+    targetSquares: sum(weights),
+    classSeeds: seedsOf(memory),
+  };
+  const chosen = await primalLambda(moments, updated.at, context, given);
+  const coefficients = await updated.coefficients(chosen.absolute);
+  if (coefficients === undefined) return undefined;
+  const featuresOf = (rows: Int32Array): Promise<Int8Array> => project(chosenRows(codes, width, rows), rows.length);
+  return { ...chosen, coefficients, system: await updated.at(chosen.absolute), featuresOf };
+}
+
+async function freshPrimal(problem: Problem, weights: Float64Array): Promise<Primal> {
+  const { memory, projection, parameters, context, given } = problem;
+  const { classIndices, numExamples, numClasses, codes } = memory;
+  const { numFeatures: order } = projection;
+  const features = await carriedFeatures(projection, parameters, memory, context);
+  const gramRows = { rows: features, width: order, columns: order, weights };
+  const gram =
+    order > LARGEST_CARRIED
+      ? await panelGram(features, weights, order, context)
+      : await carriedGram('feature-gram', parameters, codes, gramRows, context);
+  const classSums = await sumsByClass(memory, features, order, context);
+  const classWeights = new Float64Array(numClasses);
+  for (const [i, c] of classIndices.entries()) classWeights[c] = weights[i];
+  const cross = await crossOf(classSums, classWeights, order, context);
+  const trace = traceOf(gram, order);
+  const kept =
+    gram instanceof Float64Array && context.carry && order > LEAST_KEPT && cross.length <= MOST_KEPT
+      ? new RidgeBase({ order, codes, classIndices, weights, classSums, gram, trace })
+      : undefined;
+  const systems: RidgeSystems = kept ? (lambda) => kept.at(lambda, context) : passingSystems(gram, order, context);
+  // One-hot targets have length one.
+  const targetSquares = sum(weights);
+  const moments = { order, numClasses, numExamples, trace, cross, targetSquares, classSeeds: seedsOf(memory) };
+  const chosen = await primalLambda(moments, systems, context, given);
+  const system = await systems(chosen.absolute);
+  const coefficients = kept
+    ? await kept.coefficientsAt(chosen.absolute, context)
+    : await system.solve(cross, numClasses);
+  if (kept) context.carry?.put('ridge', parameters, codes, kept);
+  return { ...chosen, coefficients, system, featuresOf: async (rows) => chosenRows(features, order, rows) };
+}
+
+/** The first example of each class. */
+function seedsOf({ codes, width, classIndices, numClasses }: Memory): Int32Array {
+  const seeds = new Int32Array(numClasses);
+  for (let i = 0; i < classIndices.length; i++) {
+    if (i === 0 || classIndices[i] !== classIndices[i - 1]) seeds[classIndices[i]] = rowHash(codes, i * width, width);
+  }
+  return seeds;
+}
+
+function sum(values: Float64Array): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 /** Features of all examples; those of examples that the last solve saw are copied. */
@@ -214,64 +291,47 @@ async function featuresFrom(
   return features;
 }
 
-/** `sum_i w_i f_i y_i^T`, numFeatures x numClasses: exact integers. */
-async function crossProducts(
+/** Sums of the features of each class. Int32Array, numClasses x numFeatures. */
+async function sumsByClass(
   { classIndices, numClasses }: Memory,
   features: Int8Array,
   numFeatures: number,
-  weights: Float64Array,
-  context: FitContext,
-): Promise<Float64Array> {
-  // Examples of a class have one weight: small integers are summed first.
+  { yieldToHost }: FitContext,
+): Promise<Int32Array> {
   const sums = new Int32Array(numClasses * numFeatures);
-  const classWeights = new Float64Array(numClasses);
   const turnRows = Math.max(1, Math.floor(TURN_FEATURES / numFeatures));
   for (let i = 0; i < classIndices.length; i++) {
     const from = i * numFeatures;
     const to = classIndices[i] * numFeatures;
-    classWeights[classIndices[i]] = weights[i];
     for (let m = 0; m < numFeatures; m++) sums[to + m] += features[from + m];
-    if ((i + 1) % turnRows === 0) await context.yieldToHost?.();
+    if ((i + 1) % turnRows === 0) await yieldToHost?.();
   }
-  const byClass = new Float64Array(sums.length);
-  for (let c = 0; c < numClasses; c++) {
-    for (let at = c * numFeatures; at < (c + 1) * numFeatures; at++) byClass[at] = classWeights[c] * sums[at];
-    if ((c + 1) % turnRows === 0) await context.yieldToHost?.();
-  }
-  return transpose(byClass, numClasses, numFeatures);
+  return sums;
 }
 
 async function leaveOneOutScores(
-  { classIndices, numClasses }: Memory,
-  features: Int8Array,
+  { memory, projection, context }: Problem,
   weights: Float64Array,
-  coefficients: Float64Array,
-  system: FactoredSystem,
+  { coefficients, system, featuresOf }: Primal,
   rows: Int32Array,
-  context: FitContext,
 ): Promise<Float64Array> {
-  const numFeatures = features.length / classIndices.length;
+  const { codes, width, classIndices, numClasses } = memory;
+  const { numFeatures } = projection;
   const out = new Float64Array(rows.length * numClasses);
   for (let first = 0; first < rows.length; first += LEVERAGE_ROWS) {
     context.signal?.throwIfAborted();
-    const count = Math.min(LEVERAGE_ROWS, rows.length - first);
-    const chosen = new Float64Array(count * numFeatures);
-    for (let r = 0; r < count; r++) {
-      const i = rows[first + r];
-      chosen.set(features.subarray(i * numFeatures, (i + 1) * numFeatures), r * numFeatures);
-    }
+    const block = rows.subarray(first, first + LEVERAGE_ROWS);
+    const count = block.length;
+    const right = new Float64Array(await featuresOf(block));
     await context.yieldToHost?.();
-    const right = transpose(chosen, count, numFeatures);
-    await context.yieldToHost?.();
-    const shape = { m: count, n: numClasses, k: numFeatures, transposeA: true };
+    const shape = { m: count, n: numClasses, k: numFeatures, transposeB: true };
     out.set(await context.gemm.f64(right, coefficients, shape), first * numClasses);
-    const leverage = await system.quadraticForms(right, count);
-    for (let r = 0; r < count; r++) {
-      const i = rows[first + r];
+    const keys = Array.from(block, (i) => rowKey(codes, width, i));
+    const leverage = await system.quadraticForms(right, count, keys);
+    for (const [r, i] of block.entries()) {
       // Leverage is below one for any lambda above zero; rounding may bring it there.
       const left = Math.max(Number.EPSILON, 1 - weights[i] * leverage[r]);
-      for (let c = 0; c < numClasses; c++) {
-        const at = (first + r) * numClasses + c;
+      for (let c = 0, at = (first + r) * numClasses; c < numClasses; c++, at++) {
         const target = c === classIndices[i] ? 1 : 0;
         out[at] = target - (target - out[at]) / left;
       }

@@ -1,7 +1,7 @@
 /** Which rows of a new state of the examples were there before: by their codes alone, so that names do not matter. */
 
-/** FNV-1a over a row's bytes. */
-function rowHash(codes: Int8Array, from: number, width: number): number {
+/** FNV-1a over `width` integers. */
+export function rowHash(codes: ArrayLike<number>, from: number, width: number): number {
   let hash = 0x811c9dc5;
   for (let j = from; j < from + width; j++) hash = Math.imul(hash ^ codes[j], 0x01000193);
   return hash;

@@ -1,0 +1,169 @@
+/**
+ * A ridge problem on features as it was solved once, kept in the carry for the states that follow: the exact sums, and what was
+ * factored and solved. A state a few rows away starts from here; see `ridge-update.ts`.
+ */
+
+import type { FitContext } from '../head.ts';
+import { factoredSystem, type FactoredSystem } from '../linalg/factored-system.ts';
+import { formsOfRows, solveRows, type RidgeSystem } from './ridge-systems.ts';
+
+/** Values of lambda that stay factored: those a search compares, the one it takes, and one before. */
+const MOST_SYSTEMS = 6;
+
+/** The exact part of a state. */
+export interface RidgeSums {
+  readonly order: number;
+  /** Int8Array, numExamples x width: the codes of the examples. */
+  readonly codes: Int8Array;
+  /** Int32Array, numExamples. */
+  readonly classIndices: Int32Array;
+  /** Float64Array, numExamples: integers. */
+  readonly weights: Float64Array;
+  /** Int32Array, numClasses x order: sums of the features of each class. */
+  readonly classSums: Int32Array;
+  /** Float64Array, order x order, of which the lower triangle is filled: `sum_i w_i f_i f_i^T`. */
+  readonly gram: Float64Array;
+  readonly trace: number;
+}
+
+export class RidgeBase {
+  readonly sums: RidgeSums;
+  /** Oldest first. */
+  readonly #systems = new Map<number, KeptSystem>();
+  #coefficients: { readonly lambda: number; readonly rows: Float64Array } | undefined;
+
+  constructor(sums: RidgeSums) {
+    this.sums = sums;
+  }
+
+  async at(lambda: number, context: FitContext): Promise<KeptSystem> {
+    const { order, gram } = this.sums;
+    const known = this.#systems.get(lambda);
+    const system = known ?? new KeptSystem(await factoredSystem(gram, order, lambda, context), order);
+    this.#systems.delete(lambda);
+    this.#systems.set(lambda, system);
+    for (const oldest of this.#systems.keys()) {
+      if (this.#systems.size <= MOST_SYSTEMS) break;
+      this.#systems.delete(oldest);
+    }
+    return system;
+  }
+
+  /** Coefficients of this state, numClasses x order; read them. */
+  async coefficientsAt(lambda: number, context: FitContext): Promise<Float64Array> {
+    if (this.#coefficients?.lambda === lambda) return this.#coefficients.rows;
+    const { order, classIndices, classSums, weights } = this.sums;
+    const numClasses = classSums.length / order;
+    const classWeights = new Float64Array(numClasses);
+    for (const [i, c] of classIndices.entries()) classWeights[c] = weights[i];
+    const cross = await crossOf(classSums, classWeights, order, context);
+    const rows = await (await this.at(lambda, context)).solve(cross, numClasses);
+    this.#coefficients = { lambda, rows };
+    return rows;
+  }
+}
+
+/** Sums multiplied between two turns of the host. */
+const TURN_SUMS = 2 ** 21;
+
+/** `sum_i w_i f_i y_i^T`, numClasses x order: exact integers. */
+export async function crossOf(
+  classSums: Int32Array,
+  classWeights: Float64Array,
+  order: number,
+  { yieldToHost }: FitContext,
+): Promise<Float64Array> {
+  const cross = new Float64Array(classSums.length);
+  for (let c = 0, at = 0; c < classWeights.length; c++) {
+    const weight = classWeights[c];
+    for (const end = at + order; at < end; at++) cross[at] = weight * classSums[at];
+    if (at % TURN_SUMS < order) await yieldToHost?.();
+  }
+  return cross;
+}
+
+/** Rows that stay solved: more than a state may be away. */
+const MOST_ROWS = 4096;
+
+/** One factored system, with what has been solved with it. */
+export class KeptSystem implements RidgeSystem {
+  readonly #system: FactoredSystem;
+  readonly #order: number;
+  readonly #fixed = new Map<string, Float64Array>();
+  readonly #rows = new Map<string, Float64Array>();
+  readonly #forms = new Map<string, number>();
+
+  constructor(system: FactoredSystem, order: number) {
+    this.#system = system;
+    this.#order = order;
+  }
+
+  solve(rows: Float64Array, count: number, tolerance?: number): Promise<Float64Array> {
+    return solveRows(this.#system, this.#order, rows, count, tolerance);
+  }
+
+  async solveFixed(name: string, rows: Float64Array, count: number, tolerance?: number): Promise<Float64Array> {
+    let solved = this.#fixed.get(name);
+    if (solved === undefined) this.#fixed.set(name, (solved = await this.solve(rows, count, tolerance)));
+    return solved;
+  }
+
+  async quadraticForms(rows: Float64Array, count: number, keys?: readonly string[]): Promise<Float64Array> {
+    if (keys === undefined) return formsOfRows(this.#system, this.#order, rows, count);
+    const fresh = missing(this.#forms, keys);
+    const forms = await formsOfRows(this.#system, this.#order, chosen(rows, this.#order, fresh), fresh.length);
+    const found = new Map(fresh.map((i, at): [string, number] => [keys[i], forms[at]]));
+    const out = Float64Array.from(keys, (key) => found.get(key) ?? (this.#forms.get(key) as number));
+    if (this.#forms.size + fresh.length > MOST_ROWS) this.#forms.clear();
+    for (const [key, form] of found) this.#forms.set(key, form);
+    return out;
+  }
+
+  /**
+   * `solve` of rows by name, together with others that have none: rows that were solved before are looked up.
+   * @param keys one a row, equal for equal rows
+   * @param others Float64Array, numOthers x order
+   * @returns the solutions of both, the caller owns them
+   */
+  async solveNamed(
+    rows: Float64Array,
+    keys: readonly string[],
+    others: Float64Array,
+    numOthers: number,
+  ): Promise<{ readonly named: Float64Array; readonly others: Float64Array }> {
+    const order = this.#order;
+    const fresh = missing(this.#rows, keys);
+    const right = new Float64Array((fresh.length + numOthers) * order);
+    right.set(chosen(rows, order, fresh));
+    right.set(others, fresh.length * order);
+    const solved = await this.solve(right, fresh.length + numOthers);
+    const found = new Map<string, Float64Array>();
+    for (const [at, i] of fresh.entries()) found.set(keys[i], solved.slice(at * order, (at + 1) * order));
+    const named = new Float64Array(rows.length);
+    for (const [i, key] of keys.entries()) {
+      named.set((found.get(key) ?? this.#rows.get(key)) as Float64Array, i * order);
+    }
+    if (this.#rows.size + fresh.length > MOST_ROWS) this.#rows.clear();
+    for (const [key, row] of found) this.#rows.set(key, row);
+    return { named, others: solved.subarray(fresh.length * order) };
+  }
+}
+
+/** Indices of the keys that are not there, each once. */
+function missing(known: ReadonlyMap<string, unknown>, keys: readonly string[]): number[] {
+  const seen = new Set<string>();
+  const indices: number[] = [];
+  for (const [i, key] of keys.entries()) {
+    if (known.has(key) || seen.has(key)) continue;
+    seen.add(key);
+    indices.push(i);
+  }
+  return indices;
+}
+
+function chosen(rows: Float64Array, width: number, indices: readonly number[]): Float64Array {
+  if (indices.length * width === rows.length) return rows;
+  const out = new Float64Array(indices.length * width);
+  for (const [at, i] of indices.entries()) out.set(rows.subarray(i * width, (i + 1) * width), at * width);
+  return out;
+}
