@@ -8,7 +8,7 @@ import type { FitContext, FittedHead, Head, Memory } from '../head.ts';
 import { arcCosineKernel } from './arc-cosine-kernel.ts';
 import { typicalShots } from './class-balance.ts';
 import { discriminant } from './discriminant.ts';
-import { leaveOneOutAccuracy, type LeaveOneOutAccuracy } from './leave-one-out.ts';
+import { leaveOneOutAccuracy, winnersAccuracy, type LeaveOneOutAccuracy } from './leave-one-out.ts';
 import { manyScores } from './many-scores.ts';
 import { nearestClassMean } from './nearest-class-mean.ts';
 import type { RidgeOnFeatures } from './ridge-on-features.ts';
@@ -76,11 +76,10 @@ async function fitAuto(
   await context.yieldToHost?.();
   const fromLinear = scaledScores(linear.leaveOneOut(), numClasses);
 
-  const accuracyOf = (ridgeShare: number): LeaveOneOutAccuracy | undefined =>
-    leaveOneOutAccuracy(blend(fromRidge, fromLinear, ridgeShare), rows, classIndices, counts);
   const measuredShares: (LeaveOneOutAccuracy | undefined)[] = [];
   for (const one of SHARES) {
-    measuredShares.push(accuracyOf(one));
+    const winners = blendWinners(fromRidge, fromLinear, one, numClasses);
+    measuredShares.push(winnersAccuracy(winners, rows, classIndices, counts));
     await context.yieldToHost?.();
   }
   const ridgeShare = averageShare(measuredShares);
@@ -153,7 +152,27 @@ function scaledScores(scores: Float64Array, numClasses: number): ScaledScores {
 function blend(a: ScaledScores, b: ScaledScores, share: number): Float64Array {
   const weightA = share / a.scale;
   const weightB = (1 - share) / b.scale;
-  return a.scores.map((x, i) => weightA * x + weightB * b.scores[i]);
+  const out = new Float64Array(a.scores.length);
+  for (let i = 0; i < out.length; i++) out[i] = weightA * a.scores[i] + weightB * b.scores[i];
+  return out;
+}
+
+/** The class with the largest blended score in each row; the first of equals. */
+function blendWinners(a: ScaledScores, b: ScaledScores, share: number, numClasses: number): Int32Array {
+  const weightA = share / a.scale;
+  const weightB = (1 - share) / b.scale;
+  const winners = new Int32Array(a.scores.length / numClasses);
+  for (let i = 0, at = 0; i < winners.length; i++) {
+    let highest = -Infinity;
+    for (let c = 0; c < numClasses; c++, at++) {
+      const score = weightA * a.scores[at] + weightB * b.scores[at];
+      if (score > highest) {
+        highest = score;
+        winners[i] = c;
+      }
+    }
+  }
+  return winners;
 }
 
 /** The mean of the shares, each weighted by how close its leave-one-out accuracy comes to the best, in standard errors. */

@@ -9,12 +9,10 @@
  */
 
 import type { FitContext } from '../head.ts';
-import { seededBits } from '../projection/seeded-bits.ts';
+import { PROBES, randomSigns } from './class-sides.ts';
 import type { RidgeMoments } from './primal-ridge.ts';
 import type { RidgeSystem, RidgeSystems } from './ridge-systems.ts';
 
-/** Signs that stand for more classes, or more features, than these. */
-const PROBES = 64;
 /** Up to this order the inverse's diagonal costs less than it is worth estimating. */
 const MAX_EXACT_ORDER = 512;
 const SEED = 1989;
@@ -22,18 +20,16 @@ const SEED = 1989;
 const TOLERANCE = 1e-6;
 
 /** The loss of an absolute lambda. Costs order^3 / 3 + 256 order^2 operations a call where a system has to be factored. */
-export async function crossValidation(
+export function crossValidation(
   moments: RidgeMoments,
   systems: RidgeSystems,
   context: FitContext,
-): Promise<(lambda: number) => Promise<number>> {
-  const { order, numExamples, targetSquares } = moments;
-  const sides = await classSides(moments, context);
-  await context.yieldToHost?.();
-  const signs = order > MAX_EXACT_ORDER ? randomSigns(PROBES * order) : undefined;
+): (lambda: number) => Promise<number> {
+  const { order, numExamples, targetSquares, sides } = moments;
+  const signs = order > MAX_EXACT_ORDER ? randomSigns(PROBES * order, SEED) : undefined;
   return async (lambda) => {
     const system = await systems(lambda);
-    const solved = await system.solve(sides.rows, sides.count, TOLERANCE);
+    const solved = await system.solveSides(TOLERANCE);
     const inverseTrace = signs ? await estimatedTrace(system, signs) : await exactTrace(system, order);
     await context.yieldToHost?.();
     const freedom = order - lambda * inverseTrace;
@@ -50,24 +46,6 @@ export async function crossValidation(
   };
 }
 
-interface ClassSides {
-  /** Float64Array, count x order. */
-  readonly rows: Float64Array;
-  readonly count: number;
-  /** What a sum over the sides counts of the sum over all classes. */
-  readonly share: number;
-}
-
-/** A class has its own signs, so that another one beside it changes the others' sums by nothing. */
-async function classSides(moments: RidgeMoments, context: FitContext): Promise<ClassSides> {
-  const { order, numClasses, cross, classSeeds } = moments;
-  if (numClasses <= PROBES) return { rows: cross, count: numClasses, share: 1 };
-  const signs = new Float64Array(numClasses * PROBES);
-  for (const [c, seed] of classSeeds.entries()) signs.set(randomSigns(PROBES, seed), c * PROBES);
-  const shape = { m: PROBES, n: order, k: numClasses, transposeA: true };
-  return { rows: await context.gemm.f64(signs, cross, shape), count: PROBES, share: 1 / PROBES };
-}
-
 /** `tr((G + lambda I)^-1)` from random signs. */
 async function estimatedTrace(system: RidgeSystem, signs: Float64Array): Promise<number> {
   const solved = await system.solveFixed('signs', signs, PROBES, TOLERANCE);
@@ -80,12 +58,4 @@ async function exactTrace(system: RidgeSystem, order: number): Promise<number> {
   const identity = new Float64Array(order * order);
   for (let i = 0; i < order; i++) identity[i * order + i] = 1;
   return (await system.quadraticForms(identity, order)).reduce((sum, entry) => sum + entry, 0);
-}
-
-/** Float64Array of +1 and -1, the same every time. */
-function randomSigns(count: number, seed = SEED): Float64Array {
-  const next = seededBits(seed);
-  const signs = new Float64Array(count);
-  for (let i = 0; i < count; i++) signs[i] = next() < 0 ? -1 : 1;
-  return signs;
 }

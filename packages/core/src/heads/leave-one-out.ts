@@ -12,8 +12,8 @@ export interface LeaveOneOutAccuracy {
   readonly numExamples: number;
 }
 
-/** Entries of a leave-one-out score matrix: 4 MB, and less work than the solve that they come from. */
-export const MAX_ENTRIES = 2 ** 19;
+/** Entries of a leave-one-out score matrix: as many as calibration looks at. */
+export const MAX_ENTRIES = 2 ** 18;
 /** Fewer rows say too little of accuracy and confidence. */
 const LEAST_ROWS = 256;
 
@@ -51,7 +51,10 @@ type SampledMemory = Pick<Memory, 'numExamples' | 'numClasses' | 'classIndices' 
 /** Index of the largest of `count` scores from `offset` on; the first of equals. */
 export function argmax(scores: Float64Array, offset: number, count: number): number {
   let best = 0;
-  for (let c = 1; c < count; c++) if (scores[offset + c] > scores[offset + best]) best = c;
+  let highest = scores[offset];
+  for (let c = 1; c < count; c++) {
+    if (scores[offset + c] > highest) [highest, best] = [scores[offset + c], c];
+  }
   return best;
 }
 
@@ -68,6 +71,18 @@ export function leaveOneOutAccuracy(
   counts: Int32Array,
 ): LeaveOneOutAccuracy | undefined {
   const numClasses = counts.length;
+  const winners = Int32Array.from(rows, (_, i) => argmax(scores, i * numClasses, numClasses));
+  return winnersAccuracy(winners, rows, classIndices, counts);
+}
+
+/** The same from the class that wins each row. @param winners Int32Array, rows.length */
+export function winnersAccuracy(
+  winners: Int32Array,
+  rows: Int32Array,
+  classIndices: Int32Array,
+  counts: Int32Array,
+): LeaveOneOutAccuracy | undefined {
+  const numClasses = counts.length;
   const seen = new Int32Array(numClasses);
   const right = new Int32Array(numClasses);
   let numExamples = 0;
@@ -76,7 +91,7 @@ export function leaveOneOutAccuracy(
     if (counts[own] < 2) continue;
     numExamples++;
     seen[own]++;
-    if (argmax(scores, i * numClasses, numClasses) === own) right[own]++;
+    if (winners[i] === own) right[own]++;
   }
   if (numExamples === 0) return undefined;
   let classes = 0;

@@ -6,6 +6,7 @@
 
 import type { FitContext, FittedHead, StatisticsMemory } from '../head.ts';
 import { rowHash } from '../memory/match-rows.ts';
+import { classSides } from './class-sides.ts';
 import { linearScoresInto, linearScoresMany, type LinearScores } from './linear-scores.ts';
 import { noExamples } from './nearest-class-mean.ts';
 import { primalLambda, traceOf } from './primal-ridge.ts';
@@ -35,8 +36,9 @@ export async function linearRidgeFromStatistics(
   }
   const trace = traceOf(scaled, order);
   const classSeeds = Int32Array.from({ length: numClasses }, (_, c) => rowHash(sums, c * width, width));
-  const moments = { order, numClasses, numExamples, trace, cross, targetSquares: numExamples, classSeeds };
-  const systems = passingSystems(scaled, order, context);
+  const sides = await classSides(cross, classSeeds, order, context);
+  const moments = { order, numExamples, trace, sides, targetSquares: numExamples };
+  const systems = passingSystems(scaled, order, sides, context);
   const { lambda, absolute, tried } = await primalLambda(moments, systems, context, given);
   const coefficients = await (await systems(absolute)).solve(cross, numClasses);
   const weights = new Float64Array(numClasses * width);

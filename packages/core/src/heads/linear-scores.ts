@@ -19,6 +19,8 @@ export interface LinearScores {
 
 /** Multiplications from which many queries go through the Gemm. */
 const GEMM_WORK = 2 ** 21;
+/** Numbers of this size have no room for a fraction. */
+const WHOLE = 1.5 * 2 ** 52;
 /** Scores that one product gives at most, so that it stays small beside its inputs: 32 MB. */
 const GEMM_SCORES = 2 ** 22;
 /** Weights up to which machine code has a copy of them: 32 MB. Beyond, memory is the limit either way. */
@@ -37,7 +39,8 @@ export function roundWeights(weights: Float64Array, width: number): void {
     const unit = 2 ** (Math.ceil(Math.log2(128 * sum)) - 53);
     const inverse = 1 / unit;
     if (inverse === Infinity) continue;
-    for (let j = start; j < start + width; j++) weights[j] = Math.round(weights[j] * inverse) * unit;
+    // Below 2^51 this leaves the nearest whole number, and costs a third of Math.round.
+    for (let j = start; j < start + width; j++) weights[j] = (weights[j] * inverse + WHOLE - WHOLE) * unit;
   }
 }
 

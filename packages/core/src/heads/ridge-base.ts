@@ -5,6 +5,7 @@
 
 import type { FitContext } from '../head.ts';
 import { factoredSystem, type FactoredSystem } from '../linalg/factored-system.ts';
+import type { ClassSides } from './class-sides.ts';
 import { formsOfRows, solveRows, type RidgeSystem } from './ridge-systems.ts';
 
 /** Values of lambda that stay factored: those a search compares, the one it takes, and one before. */
@@ -21,6 +22,11 @@ export interface RidgeSums {
   readonly weights: Float64Array;
   /** Int32Array, numClasses x order: sums of the features of each class. */
   readonly classSums: Int32Array;
+  /** Float64Array, numClasses: the weight of an example of each. */
+  readonly classWeights: Float64Array;
+  /** Int32Array, numClasses: numbers that go with what is in each class. */
+  readonly seeds: Int32Array;
+  readonly sides: ClassSides;
   /** Float64Array, order x order, of which the lower triangle is filled: `sum_i w_i f_i f_i^T`. */
   readonly gram: Float64Array;
   readonly trace: number;
@@ -39,7 +45,7 @@ export class RidgeBase {
   async at(lambda: number, context: FitContext): Promise<KeptSystem> {
     const { order, gram } = this.sums;
     const known = this.#systems.get(lambda);
-    const system = known ?? new KeptSystem(await factoredSystem(gram, order, lambda, context), order);
+    const system = known ?? new KeptSystem(await factoredSystem(gram, order, lambda, context), this.sums);
     this.#systems.delete(lambda);
     this.#systems.set(lambda, system);
     for (const oldest of this.#systems.keys()) {
@@ -52,12 +58,9 @@ export class RidgeBase {
   /** Coefficients of this state, numClasses x order; read them. */
   async coefficientsAt(lambda: number, context: FitContext): Promise<Float64Array> {
     if (this.#coefficients?.lambda === lambda) return this.#coefficients.rows;
-    const { order, classIndices, classSums, weights } = this.sums;
-    const numClasses = classSums.length / order;
-    const classWeights = new Float64Array(numClasses);
-    for (const [i, c] of classIndices.entries()) classWeights[c] = weights[i];
+    const { order, classSums, classWeights } = this.sums;
     const cross = await crossOf(classSums, classWeights, order, context);
-    const rows = await (await this.at(lambda, context)).solve(cross, numClasses);
+    const rows = await (await this.at(lambda, context)).solve(cross, classWeights.length);
     this.#coefficients = { lambda, rows };
     return rows;
   }
@@ -88,30 +91,41 @@ const MOST_ROWS = 4096;
 /** One factored system, with what has been solved with it. */
 export class KeptSystem implements RidgeSystem {
   readonly #system: FactoredSystem;
-  readonly #order: number;
+  readonly #sums: RidgeSums;
   readonly #fixed = new Map<string, Float64Array>();
   readonly #rows = new Map<string, Float64Array>();
   readonly #forms = new Map<string, number>();
 
-  constructor(system: FactoredSystem, order: number) {
+  constructor(system: FactoredSystem, sums: RidgeSums) {
     this.#system = system;
-    this.#order = order;
+    this.#sums = sums;
   }
 
   solve(rows: Float64Array, count: number, tolerance?: number): Promise<Float64Array> {
-    return solveRows(this.#system, this.#order, rows, count, tolerance);
+    return solveRows(this.#system, this.#sums.order, rows, count, tolerance);
   }
 
-  async solveFixed(name: string, rows: Float64Array, count: number, tolerance?: number): Promise<Float64Array> {
+  /** Of the base. */
+  solveSides(tolerance: number): Promise<Float64Array> {
+    const { rows, count } = this.#sums.sides;
+    return this.solveFixed('sides', rows, count, tolerance);
+  }
+
+  async solveFixed(name: string, rows: Float64Array, count: number, tolerance: number): Promise<Float64Array> {
     let solved = this.#fixed.get(name);
     if (solved === undefined) this.#fixed.set(name, (solved = await this.solve(rows, count, tolerance)));
     return solved;
   }
 
   async quadraticForms(rows: Float64Array, count: number, keys?: readonly string[]): Promise<Float64Array> {
-    if (keys === undefined) return formsOfRows(this.#system, this.#order, rows, count);
+    if (keys === undefined) return formsOfRows(this.#system, this.#sums.order, rows, count);
     const fresh = missing(this.#forms, keys);
-    const forms = await formsOfRows(this.#system, this.#order, chosen(rows, this.#order, fresh), fresh.length);
+    const forms = await formsOfRows(
+      this.#system,
+      this.#sums.order,
+      chosen(rows, this.#sums.order, fresh),
+      fresh.length,
+    );
     const found = new Map(fresh.map((i, at): [string, number] => [keys[i], forms[at]]));
     const out = Float64Array.from(keys, (key) => found.get(key) ?? (this.#forms.get(key) as number));
     if (this.#forms.size + fresh.length > MOST_ROWS) this.#forms.clear();
@@ -120,32 +134,20 @@ export class KeptSystem implements RidgeSystem {
   }
 
   /**
-   * `solve` of rows by name, together with others that have none: rows that were solved before are looked up.
+   * `solve` of rows by name: those that were solved before are looked up.
    * @param keys one a row, equal for equal rows
-   * @param others Float64Array, numOthers x order
-   * @returns the solutions of both, the caller owns them
    */
-  async solveNamed(
-    rows: Float64Array,
-    keys: readonly string[],
-    others: Float64Array,
-    numOthers: number,
-  ): Promise<{ readonly named: Float64Array; readonly others: Float64Array }> {
-    const order = this.#order;
+  async solveNamed(rows: Float64Array, keys: readonly string[]): Promise<Float64Array> {
+    const { order } = this.#sums;
     const fresh = missing(this.#rows, keys);
-    const right = new Float64Array((fresh.length + numOthers) * order);
-    right.set(chosen(rows, order, fresh));
-    right.set(others, fresh.length * order);
-    const solved = await this.solve(right, fresh.length + numOthers);
+    const solved = await this.solve(chosen(rows, order, fresh), fresh.length);
     const found = new Map<string, Float64Array>();
     for (const [at, i] of fresh.entries()) found.set(keys[i], solved.slice(at * order, (at + 1) * order));
-    const named = new Float64Array(rows.length);
-    for (const [i, key] of keys.entries()) {
-      named.set((found.get(key) ?? this.#rows.get(key)) as Float64Array, i * order);
-    }
+    const out = new Float64Array(rows.length);
+    for (const [i, key] of keys.entries()) out.set((found.get(key) ?? this.#rows.get(key)) as Float64Array, i * order);
     if (this.#rows.size + fresh.length > MOST_ROWS) this.#rows.clear();
     for (const [key, row] of found) this.#rows.set(key, row);
-    return { named, others: solved.subarray(fresh.length * order) };
+    return out;
   }
 }
 

@@ -6,22 +6,16 @@
  */
 
 import type { FitContext, FittedHead, Memory } from '../head.ts';
-import { carriedGram } from '../memory/carried-gram.ts';
-import { panelGram } from '../memory/panel-gram.ts';
 import { tapFactors } from '../projection/integer-projection.ts';
 import type { Projection, ProjectionInput } from '../projection/projection.ts';
 import { integerBalanceWeights } from './class-balance.ts';
-import type { Carried } from '../memory/carry.ts';
-import { chosenRows } from '../memory/chosen-rows.ts';
-import { rowHash } from '../memory/match-rows.ts';
+import { rowKey } from '../memory/match-rows.ts';
+import { carriedFeatures } from './carried-features.ts';
 import { codeProducts } from './code-products.ts';
 import { dualRidge } from './dual-ridge.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows, MAX_ENTRIES } from './leave-one-out.ts';
 import { linearScoresInto, linearScoresMany, prepareLinearScores, type LinearScores } from './linear-scores.ts';
-import { primalLambda, traceOf, type PrimalLambda } from './primal-ridge.ts';
-import { crossOf, RidgeBase } from './ridge-base.ts';
-import { passingSystems, type RidgeSystem, type RidgeSystems } from './ridge-systems.ts';
-import { ridgeChange, rowKey, UpdatedRidge } from './ridge-update.ts';
+import { freshPrimal, LARGEST_CARRIED, updatedPrimal, type Primal, type Problem } from './primal-on-features.ts';
 import { tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
 
 export interface RidgeOnFeaturesOptions {
@@ -42,18 +36,9 @@ export interface RidgeOnFeatures {
 
 /** Queries projected at a time. */
 const BLOCK_ROWS = 1024;
-/** Features summed between two turns of the host. */
-const TURN_FEATURES = 2 ** 22;
 /** Examples whose leave-one-out errors are solved at a time. */
 const LEVERAGE_ROWS = 256;
 
-/** Below, a solve from nothing takes some 50 ms. */
-const LEAST_KEPT = 512;
-/** Coefficients up to which a solved problem is kept for the next: 32 MB, and about twice as much for its factors. */
-const MOST_KEPT = 2 ** 22;
-
-/** The Gram matrix of more features takes over 200 MB: its lower half alone is kept, for one solve. */
-const LARGEST_CARRIED = 5120;
 /** Examples whose leverage is solved for at such sizes, unless the caller asks for more. */
 const LARGEST_LEVERAGES = 2048;
 
@@ -112,15 +97,6 @@ export async function fitRidgeOnFeatures(
   };
 }
 
-interface Problem {
-  readonly memory: Memory;
-  readonly projection: Projection;
-  /** What features depend on besides the codes. */
-  readonly parameters: string;
-  readonly context: FitContext;
-  readonly given: number | undefined;
-}
-
 interface SolvedFeatures {
   readonly form: 'primal' | 'dual';
   readonly linear: LinearScores;
@@ -147,14 +123,6 @@ async function solveDual({ memory, projection, parameters, context, given }: Pro
   return { form: 'dual', linear, lambda, tried, rows, leftOut };
 }
 
-/** A solved primal problem: what its leave-one-out scores are made of. */
-interface Primal extends PrimalLambda {
-  /** Float64Array, numClasses x numFeatures. */
-  readonly coefficients: Float64Array;
-  readonly system: RidgeSystem;
-  readonly featuresOf: (rows: Int32Array) => Promise<Int8Array>;
-}
-
 async function solvePrimal(problem: Problem): Promise<SolvedFeatures> {
   const { memory, projection, context } = problem;
   const { classIndices, counts, numClasses } = memory;
@@ -166,8 +134,7 @@ async function solvePrimal(problem: Problem): Promise<SolvedFeatures> {
   const linear: LinearScores = {
     width: numFeatures,
     numClasses,
-    // Scores round their weights in place.
-    weights: coefficients.slice(),
+    weights: coefficients,
     offsets: new Float64Array(numClasses),
   };
   // Leverages of as many examples as features cost three factorisations; 2,048 say enough of accuracy and confidence.
@@ -178,135 +145,6 @@ async function solvePrimal(problem: Problem): Promise<SolvedFeatures> {
   });
   const leftOut = await leaveOneOutScores(problem, weights, solved, rows);
   return { form: 'primal', linear, lambda, tried, rows, leftOut };
-}
-
-/** From what an earlier state kept; undefined where there is none, or it is too far away. */
-async function updatedPrimal(problem: Problem, weights: Float64Array): Promise<Primal | undefined> {
-  const { memory, projection, parameters, context, given } = problem;
-  const { codes, width, numClasses, numExamples } = memory;
-  const { numFeatures: order } = projection;
-  const carried = context.carry?.take<RidgeBase>('ridge', parameters, codes, width);
-  if (carried === undefined || numClasses * order > MOST_KEPT) return undefined;
-  const project = (some: Int8Array, count: number): Promise<Int8Array> => projection.project(some, count, context);
-  const change = await ridgeChange(carried.value.sums, memory, carried.sources, weights, project);
-  if (change === undefined) return undefined;
-  const updated = await UpdatedRidge.of(carried.value, change, context);
-  const moments = {
-    order,
-    numClasses,
-    numExamples,
-    trace: change.trace,
-    cross: updated.cross,
-    targetSquares: sum(weights),
-    classSeeds: seedsOf(memory),
-  };
-  const chosen = await primalLambda(moments, updated.at, context, given);
-  const coefficients = await updated.coefficients(chosen.absolute);
-  if (coefficients === undefined) return undefined;
-  const featuresOf = (rows: Int32Array): Promise<Int8Array> => project(chosenRows(codes, width, rows), rows.length);
-  return { ...chosen, coefficients, system: await updated.at(chosen.absolute), featuresOf };
-}
-
-async function freshPrimal(problem: Problem, weights: Float64Array): Promise<Primal> {
-  const { memory, projection, parameters, context, given } = problem;
-  const { classIndices, numExamples, numClasses, codes } = memory;
-  const { numFeatures: order } = projection;
-  const features = await carriedFeatures(projection, parameters, memory, context);
-  const gramRows = { rows: features, width: order, columns: order, weights };
-  const gram =
-    order > LARGEST_CARRIED
-      ? await panelGram(features, weights, order, context)
-      : await carriedGram('feature-gram', parameters, codes, gramRows, context);
-  const classSums = await sumsByClass(memory, features, order, context);
-  const classWeights = new Float64Array(numClasses);
-  for (const [i, c] of classIndices.entries()) classWeights[c] = weights[i];
-  const cross = await crossOf(classSums, classWeights, order, context);
-  const trace = traceOf(gram, order);
-  const kept =
-    gram instanceof Float64Array && context.carry && order > LEAST_KEPT && cross.length <= MOST_KEPT
-      ? new RidgeBase({ order, codes, classIndices, weights, classSums, gram, trace })
-      : undefined;
-  const systems: RidgeSystems = kept ? (lambda) => kept.at(lambda, context) : passingSystems(gram, order, context);
-  // One-hot targets have length one.
-  const targetSquares = sum(weights);
-  const moments = { order, numClasses, numExamples, trace, cross, targetSquares, classSeeds: seedsOf(memory) };
-  const chosen = await primalLambda(moments, systems, context, given);
-  const system = await systems(chosen.absolute);
-  const coefficients = kept
-    ? await kept.coefficientsAt(chosen.absolute, context)
-    : await system.solve(cross, numClasses);
-  if (kept) context.carry?.put('ridge', parameters, codes, kept);
-  return { ...chosen, coefficients, system, featuresOf: async (rows) => chosenRows(features, order, rows) };
-}
-
-/** The first example of each class. */
-function seedsOf({ codes, width, classIndices, numClasses }: Memory): Int32Array {
-  const seeds = new Int32Array(numClasses);
-  for (let i = 0; i < classIndices.length; i++) {
-    if (i === 0 || classIndices[i] !== classIndices[i - 1]) seeds[classIndices[i]] = rowHash(codes, i * width, width);
-  }
-  return seeds;
-}
-
-function sum(values: Float64Array): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
-/** Features of all examples; those of examples that the last solve saw are copied. */
-async function carriedFeatures(
-  projection: Projection,
-  parameters: string,
-  { codes, width, numExamples }: Memory,
-  context: FitContext,
-): Promise<Int8Array> {
-  const carried = context.carry?.take<Int8Array>('features', parameters, codes, width);
-  const features = carried
-    ? await featuresFrom(projection, codes, width, carried, context)
-    : await projection.project(codes, numExamples, context);
-  context.carry?.put('features', parameters, codes, features);
-  return features;
-}
-
-async function featuresFrom(
-  projection: Projection,
-  codes: Int8Array,
-  width: number,
-  { value: before, sources }: Carried<Int8Array>,
-  context: FitContext,
-): Promise<Int8Array> {
-  const { numFeatures } = projection;
-  const features = new Int8Array(sources.length * numFeatures);
-  const fresh: number[] = [];
-  const turnRows = Math.max(1, Math.floor(TURN_FEATURES / numFeatures));
-  for (const [i, from] of sources.entries()) {
-    if (from < 0) fresh.push(i);
-    else features.set(before.subarray(from * numFeatures, (from + 1) * numFeatures), i * numFeatures);
-    if ((i + 1) % turnRows === 0) await context.yieldToHost?.();
-  }
-  const chosen = chosenRows(codes, width, fresh);
-  const projected = await projection.project(chosen, fresh.length, context);
-  for (const [r, i] of fresh.entries()) {
-    features.set(projected.subarray(r * numFeatures, (r + 1) * numFeatures), i * numFeatures);
-  }
-  return features;
-}
-
-/** Sums of the features of each class. Int32Array, numClasses x numFeatures. */
-async function sumsByClass(
-  { classIndices, numClasses }: Memory,
-  features: Int8Array,
-  numFeatures: number,
-  { yieldToHost }: FitContext,
-): Promise<Int32Array> {
-  const sums = new Int32Array(numClasses * numFeatures);
-  const turnRows = Math.max(1, Math.floor(TURN_FEATURES / numFeatures));
-  for (let i = 0; i < classIndices.length; i++) {
-    const from = i * numFeatures;
-    const to = classIndices[i] * numFeatures;
-    for (let m = 0; m < numFeatures; m++) sums[to + m] += features[from + m];
-    if ((i + 1) % turnRows === 0) await yieldToHost?.();
-  }
-  return sums;
 }
 
 async function leaveOneOutScores(

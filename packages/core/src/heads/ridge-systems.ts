@@ -4,6 +4,7 @@ import type { FitContext } from '../head.ts';
 import type { SymmetricPanels } from '../linalg/cholesky.ts';
 import { factoredSystem, type FactoredSystem } from '../linalg/factored-system.ts';
 import { transpose } from '../linalg/transpose.ts';
+import type { ClassSides } from './class-sides.ts';
 
 /** One system; right-hand sides and solutions are rows. */
 export interface RidgeSystem {
@@ -14,8 +15,10 @@ export interface RidgeSystem {
    * @returns Float64Array, count x order; the caller owns it
    */
   solve(rows: Float64Array, count: number, tolerance?: number): Promise<Float64Array>;
+  /** `solve` of the sides of the state's classes. Read the result. */
+  solveSides(tolerance: number): Promise<Float64Array>;
   /** `solve` of rows that are the same in every state: kept systems solve those of a name once. Read the result. */
-  solveFixed(name: string, rows: Float64Array, count: number, tolerance?: number): Promise<Float64Array>;
+  solveFixed(name: string, rows: Float64Array, count: number, tolerance: number): Promise<Float64Array>;
   /**
    * `r^T (G + lambda I)^-1 r` of each row r, without refinement.
    * @param keys one a row, equal for equal rows: kept systems compute each form once
@@ -31,6 +34,7 @@ export type RidgeSystems = (lambda: number) => Promise<RidgeSystem>;
 export function passingSystems(
   matrix: Float64Array | SymmetricPanels,
   order: number,
+  sides: ClassSides,
   context: FitContext,
 ): RidgeSystems {
   return async (lambda) => {
@@ -38,6 +42,7 @@ export function passingSystems(
     const solve: RidgeSystem['solve'] = (rows, count, tolerance) => solveRows(system, order, rows, count, tolerance);
     return {
       solve,
+      solveSides: (tolerance) => solve(sides.rows, sides.count, tolerance),
       solveFixed: (_, rows, count, tolerance) => solve(rows, count, tolerance),
       quadraticForms: (rows, count) => formsOfRows(system, order, rows, count),
     };

@@ -3,156 +3,65 @@
  * from nothing factors the Gram matrix for every lambda. Sums stay exact; what is solved is checked against them.
  */
 
-import type { FitContext, Memory } from '../head.ts';
+import type { FitContext } from '../head.ts';
 import { LowRankUpdate } from '../linalg/low-rank-update.ts';
-import { chosenRows } from '../memory/chosen-rows.ts';
-import { crossOf, type KeptSystem, type RidgeBase, type RidgeSums } from './ridge-base.ts';
+import { randomSigns } from './class-sides.ts';
+import type { KeptSystem, RidgeBase } from './ridge-base.ts';
+import { sidesBefore, type RidgeChange } from './ridge-change.ts';
 import type { RidgeSystem } from './ridge-systems.ts';
 
-/** Rows that may have come, gone or changed their weight, as a share of the order: beyond, a new start costs less. */
-const MOST_CHANGED = 1 / 8;
 /** Relative residual of coefficients, of the kind that a factor in f64 leaves. */
 const TOLERANCE = 1e-10;
 
-/** What tells one state from the base. */
-export interface RidgeChange {
-  /** Float64Array, count x order: features of the rows that count otherwise than in the base. */
-  readonly rows: Float64Array;
-  /** One a row: its codes as text. */
-  readonly keys: readonly string[];
-  /** Float64Array, count: by how much more. */
-  readonly weights: Float64Array;
-  /** Int32Array, numClasses: the class of the base with the same sums and weight, or -1. */
-  readonly sameAs: Int32Array;
-  /** Int32Array, numClasses x order. */
-  readonly classSums: Int32Array;
-  /** Float64Array, numClasses. */
-  readonly classWeights: Float64Array;
-  readonly trace: number;
-}
-
-/** Codes of one example as text: equal codes, equal text. */
-export function rowKey(codes: Int8Array, width: number, row: number): string {
-  let key = '';
-  for (let j = row * width; j < (row + 1) * width; j++) key += String.fromCharCode(codes[j] + 128);
-  return key;
-}
-
-/**
- * @param sources where the rows of `memory` stood in the base, or -1
- * @param weights Float64Array, numExamples: integers, one for all examples of a class
- * @param project features of codes, rows x order
- * @returns undefined where too much has changed
- */
-export async function ridgeChange(
-  base: RidgeSums,
-  memory: Memory,
-  sources: Int32Array,
-  weights: Float64Array,
-  project: (codes: Int8Array, count: number) => Promise<Int8Array>,
-): Promise<RidgeChange | undefined> {
-  const { order } = base;
-  const { classIndices, numClasses, codes, width } = memory;
-  const most = order * MOST_CHANGED;
-  const stayed = new Uint8Array(base.classIndices.length);
-  const classBefore = new Int32Array(numClasses).fill(-1);
-  const sameAs = new Int32Array(numClasses).fill(-1);
-  const classWeights = new Float64Array(numClasses);
-  /** Rows by what they count more: of this state, and of the base alone. */
-  const present: number[] = [];
-  const past: number[] = [];
-  for (const [i, c] of classIndices.entries()) {
-    const from = sources[i];
-    classWeights[c] = weights[i];
-    if (from < 0) present.push(i);
-    else {
-      stayed[from] = 1;
-      if (base.weights[from] !== weights[i]) present.push(i);
-      if (classBefore[c] < 0) classBefore[c] = base.classIndices[from];
-      // A class that was cut in two, or rows that changed places at the same weight.
-      if (classBefore[c] !== base.classIndices[from]) return undefined;
-    }
-    if (present.length > most) return undefined;
-  }
-  for (let i = 0; i < stayed.length; i++) if (stayed[i] === 0) past.push(i);
-  if (present.length + past.length > most) return undefined;
-  if (new Set(classBefore.filter((c) => c >= 0)).size < classBefore.filter((c) => c >= 0).length) return undefined;
-
-  const count = present.length + past.length;
-  const changed = new Int8Array(count * width);
-  changed.set(chosenRows(codes, width, present));
-  changed.set(chosenRows(base.codes, width, past), present.length * width);
-  const rows = new Float64Array(await project(changed, count));
-  const classSums = new Int32Array(numClasses * order);
-  for (const [c, from] of classBefore.entries()) {
-    if (from < 0) continue;
-    classSums.set(base.classSums.subarray(from * order, (from + 1) * order), c * order);
-    sameAs[c] = from;
-  }
-  const differences = new Float64Array(count);
-  let trace = base.trace;
-  const nowOf = new Map([...classBefore.entries()].map(([c, from]): [number, number] => [from, c]));
-  for (let r = 0; r < count; r++) {
-    const isPresent = r < present.length;
-    const i = isPresent ? present[r] : past[r - present.length];
-    const from = isPresent ? sources[i] : i;
-    const before = from < 0 ? 0 : base.weights[from];
-    differences[r] = (isPresent ? weights[i] : 0) - before;
-    const c = isPresent ? classIndices[i] : (nowOf.get(base.classIndices[i]) ?? -1);
-    const sign = isPresent ? (from < 0 ? 1 : 0) : -1;
-    let square = 0;
-    for (let j = 0; j < order; j++) {
-      const feature = rows[r * order + j];
-      square += feature * feature;
-      if (c >= 0) classSums[c * order + j] += sign * feature;
-    }
-    trace += differences[r] * square;
-    if (c >= 0) sameAs[c] = -1;
-  }
-  const keys = Array.from({ length: count }, (_, r) => rowKey(changed, width, r));
-  return { rows, keys, weights: differences, sameAs, classSums, classWeights, trace };
+/** What one lambda takes. */
+interface SolvedChange {
+  readonly kept: KeptSystem;
+  /** Float64Array, shaped as the rows of the change: each solved with the base. */
+  readonly solved: Float64Array;
+  readonly update: LowRankUpdate;
 }
 
 /** The systems and the coefficients of a changed state. */
 export class UpdatedRidge {
-  /** Float64Array, numClasses x order: `sum_i w_i y_i f_i^T`. */
-  readonly cross: Float64Array;
   readonly #base: RidgeBase;
   readonly #change: RidgeChange;
   readonly #context: FitContext;
-  readonly #updates = new Map<number, LowRankUpdate>();
+  readonly #solved = new Map<number, SolvedChange>();
 
-  private constructor(base: RidgeBase, change: RidgeChange, cross: Float64Array, context: FitContext) {
+  constructor(base: RidgeBase, change: RidgeChange, context: FitContext) {
     this.#base = base;
     this.#change = change;
-    this.cross = cross;
     this.#context = context;
   }
 
-  static async of(base: RidgeBase, change: RidgeChange, context: FitContext): Promise<UpdatedRidge> {
-    const { classSums, classWeights } = change;
-    const cross = await crossOf(classSums, classWeights, base.sums.order, context);
-    return new UpdatedRidge(base, change, cross, context);
-  }
-
   readonly at = async (lambda: number): Promise<RidgeSystem> => {
-    const kept = await this.#base.at(lambda, this.#context);
     const context = this.#context;
+    const { sides } = this.#base.sums;
+    const { classBefore, sideFactors } = this.#change;
+    const { kept, solved, update } = await this.#solvedAt(lambda);
+    const { order } = this.#base.sums;
     return {
-      solve: async (rows, count) => {
-        const { update, others } = await this.#solve(lambda, kept, rows, count);
-        await update.correct(others, count, context);
-        return others;
+      solve: async (rows, count, tolerance) => {
+        const out = await kept.solve(rows, count, tolerance);
+        await update.correct(out, count, context);
+        return out;
+      },
+      solveSides: async (tolerance) => {
+        const out = sidesBefore(await kept.solveSides(tolerance), sides.share, classBefore, order);
+        const count = out.length / order;
+        const shape = { m: count, n: order, k: solved.length / order };
+        const added = await context.gemm.f64(sideFactors, solved, shape);
+        for (let i = 0; i < out.length; i++) out[i] += added[i];
+        await update.correct(out, count, context);
+        return out;
       },
       solveFixed: async (name, rows, count, tolerance) => {
-        const solved = (await kept.solveFixed(name, rows, count, tolerance)).slice();
-        const { update } = await this.#solve(lambda, kept, new Float64Array(0), 0);
-        await update.correct(solved, count, context);
-        return solved;
+        const out = (await kept.solveFixed(name, rows, count, tolerance)).slice();
+        await update.correct(out, count, context);
+        return out;
       },
       quadraticForms: async (rows, count, keys) => {
         const forms = await kept.quadraticForms(rows, count, keys);
-        const { update } = await this.#solve(lambda, kept, new Float64Array(0), 0);
         await update.correctForms(forms, rows, count, context);
         return forms;
       },
@@ -165,66 +74,119 @@ export class UpdatedRidge {
    */
   async coefficients(lambda: number): Promise<Float64Array | undefined> {
     const { order } = this.#base.sums;
-    const { sameAs } = this.#change;
-    const context = this.#context;
-    const kept = await this.#base.at(lambda, context);
-    const before = await this.#base.coefficientsAt(lambda, context);
-    const fresh = [...sameAs.keys()].filter((c) => sameAs[c] < 0);
-    const right = new Float64Array(fresh.length * order);
-    for (const [at, c] of fresh.entries()) right.set(this.cross.subarray(c * order, (c + 1) * order), at * order);
-    const { update, others } = await this.#solve(lambda, kept, right, fresh.length);
-    const rows = new Float64Array(sameAs.length * order);
-    for (const [c, from] of sameAs.entries()) {
-      if (from >= 0) rows.set(before.subarray(from * order, (from + 1) * order), c * order);
+    const { owners, weights, classBefore } = this.#change;
+    const before = await this.#base.coefficientsAt(lambda, this.#context);
+    const { solved, update } = await this.#solvedAt(lambda);
+    const rows = sidesBefore(before, 1, classBefore, order);
+    await this.#context.yieldToHost?.();
+    for (const [r, c] of owners.entries()) {
+      if (c < 0) continue;
+      const [to, from] = [c * order, r * order];
+      for (let j = 0; j < order; j++) rows[to + j] += weights[r] * solved[from + j];
     }
-    for (const [at, c] of fresh.entries()) rows.set(others.subarray(at * order, (at + 1) * order), c * order);
-    await context.yieldToHost?.();
-    await update.correct(rows, sameAs.length, context);
+    await update.correct(rows, classBefore.length, this.#context);
     return this.#residual(lambda, rows) <= TOLERANCE ? rows : undefined;
   }
 
-  /** Solves what the update is made of, where that has not been done, together with other rows. */
-  async #solve(lambda: number, kept: KeptSystem, rows: Float64Array, count: number) {
-    const { rows: changed, keys, weights } = this.#change;
-    const known = this.#updates.get(lambda);
-    if (known !== undefined) return { update: known, others: await kept.solve(rows, count) };
-    const { named, others } = await kept.solveNamed(changed, keys, rows, count);
-    const update = await LowRankUpdate.of(this.#base.sums.order, changed, named, weights, this.#context);
-    this.#updates.set(lambda, update);
-    return { update, others };
+  async #solvedAt(lambda: number): Promise<SolvedChange> {
+    const known = this.#solved.get(lambda);
+    if (known !== undefined) return known;
+    const { order } = this.#base.sums;
+    const { rows, keys, weights } = this.#change;
+    const kept = await this.#base.at(lambda, this.#context);
+    const solved = await kept.solveNamed(rows, keys);
+    const counting = (matrix: Float64Array): Float64Array => matrix.subarray(0, weights.length * order);
+    const update = await LowRankUpdate.of(order, counting(rows), counting(solved), weights, this.#context);
+    const made = { kept, solved, update };
+    this.#solved.set(lambda, made);
+    return made;
   }
 
-  /** `|(G + lambda I) x - r| / |r|` of one sum of all coefficients with signs, x, and of their right-hand sides, r. */
+  /** `|(G + lambda I) x - r| / |r|` of one side, r, and of the sum of coefficients that goes with it, x. */
   #residual(lambda: number, coefficients: Float64Array): number {
     const { order, gram } = this.#base.sums;
-    const { rows, weights } = this.#change;
-    const x = new Float64Array(order);
-    const left = new Float64Array(order);
-    for (let at = 0, c = 0; at < coefficients.length; c++) {
-      const sign = Math.imul(c + 1, 0x9e3779b1) < 0 ? -1 : 1;
-      for (let j = 0; j < order; j++, at++) {
-        x[j] += sign * coefficients[at];
-        left[j] += sign * this.cross[at];
-      }
-    }
-    let whole = 0;
-    for (let j = 0; j < order; j++) whole += left[j] * left[j];
-    for (let i = 0, at = 0; i < order; i++, at = i * order) {
-      let sum = 0;
-      for (let j = 0; j < i; j++, at++) {
-        sum += gram[at] * x[j];
-        left[j] -= gram[at] * x[i];
-      }
-      left[i] -= sum + (gram[at] + lambda) * x[i];
-    }
+    const { rows, weights, seeds, sides } = this.#change;
+    // Of few classes every one is a side: then the first stands for them.
+    const signs = Float64Array.from(seeds, (seed, c) => (sides.share < 1 ? randomSigns(1, seed)[0] : c === 0 ? 1 : 0));
+    const x = signedSum(coefficients, signs, order);
+    const right = sides.rows.subarray(0, order);
+    const left = symmetricProduct(gram, order, x);
     for (let r = 0; r < weights.length; r++) {
+      const row = r * order;
       let along = 0;
-      for (let j = 0; j < order; j++) along += rows[r * order + j] * x[j];
-      along *= weights[r];
-      for (let j = 0; j < order; j++) left[j] -= along * rows[r * order + j];
+      for (let j = 0; j < order; j++) along += rows[row + j] * x[j];
+      for (let j = 0; j < order; j++) left[j] += weights[r] * along * rows[row + j];
     }
     let rest = 0;
-    for (let j = 0; j < order; j++) rest += left[j] * left[j];
+    let whole = 0;
+    for (let j = 0; j < order; j++) {
+      rest += (left[j] + lambda * x[j] - right[j]) ** 2;
+      whole += right[j] ** 2;
+    }
     return whole > 0 ? Math.sqrt(rest / whole) : 0;
   }
+}
+
+/** The sum of rows times their signs, four rows at a time. */
+function signedSum(rows: Float64Array, signs: Float64Array, width: number): Float64Array {
+  const out = new Float64Array(width);
+  for (let r = 0; r < signs.length; r += 4) {
+    const s0 = signs[r];
+    const s1 = r + 1 < signs.length ? signs[r + 1] : 0;
+    const s2 = r + 2 < signs.length ? signs[r + 2] : 0;
+    const s3 = r + 3 < signs.length ? signs[r + 3] : 0;
+    const r0 = r * width;
+    const r1 = s1 === 0 ? r0 : r0 + width;
+    const r2 = s2 === 0 ? r0 : r0 + 2 * width;
+    const r3 = s3 === 0 ? r0 : r0 + 3 * width;
+    for (let j = 0; j < width; j++) {
+      out[j] += s0 * rows[r0 + j] + s1 * rows[r1 + j] + s2 * rows[r2 + j] + s3 * rows[r3 + j];
+    }
+  }
+  return out;
+}
+
+/** `G x` from the lower triangle, four rows at a time. */
+function symmetricProduct(gram: Float64Array, order: number, x: Float64Array): Float64Array {
+  const out = new Float64Array(order);
+  for (let i = 0; i < order; i += 4) {
+    const height = Math.min(4, order - i);
+    if (height === 4) {
+      const r0 = i * order;
+      const r1 = r0 + order;
+      const r2 = r1 + order;
+      const r3 = r2 + order;
+      const x0 = x[i];
+      const x1 = x[i + 1];
+      const x2 = x[i + 2];
+      const x3 = x[i + 3];
+      let s0 = 0;
+      let s1 = 0;
+      let s2 = 0;
+      let s3 = 0;
+      for (let j = 0; j < i; j++) {
+        const g0 = gram[r0 + j];
+        const g1 = gram[r1 + j];
+        const g2 = gram[r2 + j];
+        const g3 = gram[r3 + j];
+        const y = x[j];
+        s0 += g0 * y;
+        s1 += g1 * y;
+        s2 += g2 * y;
+        s3 += g3 * y;
+        out[j] += g0 * x0 + g1 * x1 + g2 * x2 + g3 * x3;
+      }
+      out[i] += s0;
+      out[i + 1] += s1;
+      out[i + 2] += s2;
+      out[i + 3] += s3;
+    }
+    for (let a = i; a < i + height; a++) {
+      for (let j = height === 4 ? i : 0; j <= a; j++) {
+        out[a] += gram[a * order + j] * x[j];
+        if (j < a) out[j] += gram[a * order + j] * x[a];
+      }
+    }
+  }
+  return out;
 }

@@ -101,16 +101,17 @@ export async function primalProducts(
   await context.yieldToHost?.();
   const right = transpose(weightedRows(chosen, rows.length, width, groups), rows.length, columns);
   const solved = await solveLower(factor, right, rows.length, context);
-  const shape = { m: rows.length, n: numClasses, k: columns, transposeA: true };
+  const shape = { m: rows.length, n: numClasses, k: columns };
   await context.yieldToHost?.();
   const deviations = minusOwn(solved, rows.length, solvedMeans, numClasses, own);
+  const byRows = (matrix: Float64Array): Float64Array => transpose(matrix, columns, rows.length);
   return {
     form: 'primal',
     precision,
     classWeights,
     meanSquares,
-    exampleMeans: await context.gemm.f64(solved, solvedMeans, shape),
-    deviationMeans: await context.gemm.f64(deviations, solvedMeans, shape),
+    exampleMeans: await context.gemm.f64(byRows(solved), solvedMeans, shape),
+    deviationMeans: await context.gemm.f64(byRows(deviations), solvedMeans, shape),
     exampleSquares: columnSquares(solved, rows.length),
   };
 }
@@ -128,7 +129,8 @@ async function scatterMatrix(
     const root = Math.sqrt(counts[c]);
     for (let j = c * columns; j < (c + 1) * columns; j++) scaled[j] = means[j] * root;
   }
-  const between = await context.gemm.f64(scaled, scaled, { m: columns, n: columns, k: numClasses, transposeA: true });
+  const turned = transpose(scaled, numClasses, columns);
+  const between = await context.gemm.f64(turned, scaled, { m: columns, n: columns, k: numClasses });
   // The gram may cover more columns than are weighted; those weighted are its first.
   const stride = Math.round(Math.sqrt(gram.length));
   for (let i = 0; i < columns; i++) {

@@ -180,6 +180,15 @@ async function product<F extends Floats>(a: F, b: F, shape: GemmShape, { gemm }:
   return gemm.f32(a as Float32Array, b as Float32Array, shape) as Promise<F>;
 }
 
+/** Multiplications that are done before an engine has woken its threads. */
+const MOST_OWN = 2 ** 21;
+
+/** `product`, by core itself where it is small. */
+function smallProduct<F extends Floats>(a: F, b: F, shape: GemmShape, context: FitContext): Promise<F> {
+  const { m, n, k } = shape;
+  return product(a, b, shape, m * n * k <= MOST_OWN ? { ...context, gemm: wasmGemm } : context);
+}
+
 /** Rows of a product at a time that replaces its own left side: bounds the memory beside it. */
 const REPLACED_ROWS = 1024;
 
@@ -294,7 +303,7 @@ async function forward<F extends Floats>(
     const width = Math.min(block, order - k * block);
     const row = (k - first) * block;
     const own = solved.subarray(row * count, (row + width) * count) as F;
-    own.set(await product(inverses[k], own, { m: width, n: count, k: width }, context));
+    own.set(await smallProduct(inverses[k], own, { m: width, n: count, k: width }, context));
     const height = order - k * block - width;
     if (height === 0) continue;
     const below = panels[k].subarray(width * width) as F;
@@ -327,7 +336,7 @@ export async function solveUpper<F extends Floats>(
       const rest = solved.subarray((start + row) * count, (start + row + rows) * count) as F;
       await subtractProduct(own, below, rest, { m: width, n: count, k: rows, transposeA: true }, context);
     }
-    own.set(await product(inverses[k], own, { m: width, n: count, k: width, transposeA: true }, context));
+    own.set(await smallProduct(inverses[k], own, { m: width, n: count, k: width, transposeA: true }, context));
   }
   await context.yieldToHost?.();
   return solved;
