@@ -35,9 +35,12 @@ export interface FitContext {
    * Default 4096, some seconds with a fast Gemm; a runtime whose f64 products are slow gives less.
    */
   readonly maxOrder?: number;
-  /** Exact quantities of the last solve, to start from; changes no bit of an answer. Absent: everything is computed anew. */
+  /**
+   * What the last solves computed, to start from: exact sums, and systems from which solutions follow to within the rounding of a
+   * factor in f64. Absent: everything is computed anew.
+   */
   readonly carry?: Carry;
-  /** Numbers (rows x classes) that leave-one-out may take: above, an even spread of examples stands for all. Default 2^19. */
+  /** Numbers (rows x classes) that leave-one-out may take: above, a sample of examples stands for all. Default 2^18. */
   readonly leaveOneOutEntries?: number;
 }
 
@@ -71,13 +74,13 @@ export interface FittedHead {
    * numClasses; the head owns it.
    */
   leaveOneOut(): Float64Array;
-  /** Int32Array, ascending: the examples that `leaveOneOut` covers, an even spread where all would be too many. Absent: all. */
+  /** Int32Array, ascending: the examples that `leaveOneOut` covers, a sample where all would be too many. Absent: all. */
   readonly leaveOneOutRows?: Int32Array;
 }
 
 export interface Head {
   readonly name: string;
-  /** Solves from `memory` alone: equal memory gives equal scores, bit for bit, on one engine. */
+  /** Solves from `memory` alone: equal memory gives equal scores, bit for bit on one engine but for the rounding of what is carried. */
   fit(memory: Memory, context: FitContext): Promise<FittedHead>;
   /** Solves from sums alone; absent where the head needs the examples. Its `leaveOneOut` throws UNSUPPORTED. */
   fitFromStatistics?(statistics: StatisticsMemory, context: FitContext): Promise<FittedHead>;

@@ -35,7 +35,7 @@ export interface PrimalLambda {
  * same lambda, and share what was factored for it; 9 % more or less of it moves no loss by as much as one in a thousand.
  */
 const LAMBDA_STEPS = 4;
-const UNIT_STEPS = 4;
+const UNIT_STEPS = 1;
 
 /** Chooses lambda; `given` fixes it (relative), or lists the values to choose from. */
 export async function primalLambda(

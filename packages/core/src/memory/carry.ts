@@ -1,7 +1,7 @@
 /**
- * What one solve hands to the next: exact quantities of examples, never a rounded one. A solve that finds them adds and
- * takes away what changed and comes to the same bits as one that starts from nothing. It stays beside the content, is no
- * part of it, and losing it costs time only.
+ * What one solve hands to the next. Sums are exact: a solve that finds them adds and takes away what changed and comes to the
+ * same bits as one that starts from nothing. Factored systems are those of an earlier state: solutions from them differ by
+ * rounding, and are checked against the exact sums. It stays beside the content, is no part of it, and losing it costs time only.
  */
 
 import { matchRows } from './match-rows.ts';

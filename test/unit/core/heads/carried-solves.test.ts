@@ -108,3 +108,89 @@ describe.each(heads.map((head): [string, Head] => [head.name, head]))('%s', (_na
     }
   });
 });
+
+/** A classifier of many features: solved states are kept, and those a few rows away start from them. */
+describe.each([
+  ['few classes, each a side of its own', 30, 30],
+  ['many classes, under random signs', 90, 9],
+])('a ridge on many features with %s', (_name, numClasses, shots) => {
+  const numFeatures = 640;
+  const unlike = (a: Float64Array, b: Float64Array): number => {
+    let most = 0;
+    for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
+    return most;
+  };
+  const hash = (n: number): number => Math.imul(n + 1, 0x9e3779b1) >> 24;
+  const codes = (a: number, at: number): Int8Array =>
+    Int8Array.from(
+      { length: TAPS * DIM },
+      (_, j) => (hash(a * 97 + j) >> 1) + (hash(a * 7919 + at * 131 + j * 17) >> 2),
+    );
+  const example = (a: number, at: number) => ({
+    id: `${a}-${String(at).padStart(3, '0')}`,
+    source: undefined,
+    codes: codes(a, at),
+  });
+  const of = (a: number, from: number, count: number) => Array.from({ length: count }, (_, i) => example(a, from + i));
+
+  it('answers alike after every change, factoring less than a solve from nothing', async () => {
+    const memory = new ExampleMemory(TAPS, DIM);
+    for (let a = 0; a < numClasses; a++) memory.add(`class ${a}`, of(a, 1, shots));
+    let factored = 0;
+    const gemm = {
+      ...typedArrayGemm,
+      f64: (...args: Parameters<typeof typedArrayGemm.f64>) => {
+        // A factorisation multiplies panels of many rows with each other.
+        if (args[2].m > 256 && args[2].n === 128 && args[2].k === 128) factored++;
+        return typedArrayGemm.f64(...args);
+      },
+    };
+    const context: FitContext = { gemm, carry: new Carry() };
+    // The last tap alone: its features do not depend on how many examples a class has.
+    const head = projectedRidge({ numFeatures, taps: 'last' });
+    await head.fit(memory.view(), context);
+    const fromNothing = factored;
+    expect(fromNothing).toBeGreaterThan(0);
+    let inAll = 0;
+    const steps: [string, () => void][] = [
+      ['a new class', () => memory.add('new', of(500, 0, 6))],
+      ['another', () => memory.add('newer', of(501, 0, 1))],
+      ['an example more', () => memory.add('class 3', of(3, 600, 1))],
+      ['one that becomes the first of its class', () => memory.add('class 4', of(4, 0, 1))],
+      ['an example less', () => memory.removeExamples('class 5', [memory.examples('class 5')[0].id])],
+      ['a class less', () => memory.removeClass('newer')],
+      ['a merge', () => memory.mergeClasses('new', 'class 6')],
+      ['a new name', () => memory.rename('class 7', 'seven')],
+      ['nothing', () => undefined],
+    ];
+    for (const [name, step] of steps) {
+      step();
+      const view = memory.view();
+      factored = 0;
+      const carried = await head.fit(view, context);
+      inAll += factored;
+      const fresh = await head.fit(view, { gemm: typedArrayGemm });
+      expect(carried.report.parameters.lambda, name).toBe(fresh.report.parameters.lambda);
+      expect(carried.leaveOneOutRows).toEqual(fresh.leaveOneOutRows);
+      expect(unlike(carried.leaveOneOut(), fresh.leaveOneOut()), name).toBeLessThan(1e-8);
+      const count = 100;
+      expect(unlike(scoresOf(carried, view.codes, count), scoresOf(fresh, view.codes, count)), name).toBeLessThan(1e-9);
+    }
+    // A lambda that no state before has asked for is factored once.
+    expect(inAll).toBeLessThan((steps.length * fromNothing) / 2);
+  }, 120_000);
+
+  it('starts from nothing where too much has changed', async () => {
+    const memory = new ExampleMemory(TAPS, DIM);
+    for (let a = 0; a < numClasses; a++) memory.add(`class ${a}`, of(a, 1, shots));
+    const context: FitContext = { gemm: typedArrayGemm, carry: new Carry() };
+    const head = projectedRidge({ numFeatures, taps: 'last' });
+    await head.fit(memory.view(), context);
+    memory.add('large', of(502, 0, 90));
+    const view = memory.view();
+    const carried = await head.fit(view, context);
+    const fresh = await head.fit(view, { gemm: typedArrayGemm });
+    expect(carried.report).toEqual(fresh.report);
+    expect(scoresOf(carried, view.codes, 50)).toEqual(scoresOf(fresh, view.codes, 50));
+  }, 60_000);
+});

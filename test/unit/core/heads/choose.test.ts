@@ -135,13 +135,33 @@ describe('what auto weighs by', () => {
     expect(single).toBeUndefined();
   });
 
-  it('leaves out all examples, or an even spread where that would be too much', () => {
-    expect(Array.from(leaveOneOutRows({ numExamples: 5, numClasses: 3 }, {}))).toEqual([0, 1, 2, 3, 4]);
-    const many = { numExamples: 100_000, numClasses: 10_000 };
+  it('leaves out all examples, or of many classes one before any gives two', () => {
+    const memoryOf = (numClasses: number, shots: number): Parameters<typeof leaveOneOutRows>[0] => ({
+      numExamples: numClasses * shots,
+      numClasses,
+      width: 4,
+      classIndices: Int32Array.from({ length: numClasses * shots }, (_, i) => Math.floor(i / shots)),
+      codes: Int8Array.from({ length: numClasses * shots * 4 }, (_, at) => (Math.imul(at + 1, 0x9e3779b1) >> 24) | 0),
+    });
+    expect(Array.from(leaveOneOutRows(memoryOf(3, 2), {}))).toEqual([0, 1, 2, 3, 4, 5]);
+    const many = memoryOf(10_000, 10);
     const rows = leaveOneOutRows(many, {});
     expect(rows).toHaveLength(256);
-    expect(rows[1] - rows[0]).toBeGreaterThan(50);
+    expect(new Set(rows.map((i) => many.classIndices[i])).size).toBe(256);
     expect(leaveOneOutRows(many, { leaveOneOutEntries: 2 ** 22 })).toHaveLength(419);
-    expect(leaveOneOutRows({ numExamples: 3, numClasses: 2 ** 23 }, {})).toHaveLength(3);
+    expect(leaveOneOutRows(many, { leaveOneOutEntries: 15_000 * 10_000 }).filter((i) => i % 10 === 0)).toHaveLength(
+      10_000,
+    );
+    expect(leaveOneOutRows({ ...memoryOf(3, 1), numClasses: 2 ** 23 }, {})).toHaveLength(3);
+  });
+
+  it('looks at nearly the same examples with one class more', () => {
+    const codes = clusterCodes({ counts: Array<number>(2001).fill(2), taps: 1, dim: 8 });
+    const of = (numClasses: number): Int32Array => {
+      const classIndices = Int32Array.from({ length: 2 * numClasses }, (_, i) => i >> 1);
+      return leaveOneOutRows({ numExamples: 2 * numClasses, numClasses, width: 8, classIndices, codes }, {});
+    };
+    const before = new Set(of(2000));
+    expect(of(2001).filter((i) => !before.has(i)).length).toBeLessThan(2);
   });
 });
