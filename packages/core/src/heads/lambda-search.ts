@@ -40,6 +40,51 @@ export async function searchLambda(loss: (lambda: number) => Promise<number>): P
   return { lambda: lambdaAt(best + Math.max(-0.5, Math.min(0.5, shift))), tried: known.size };
 }
 
+/** A loss and its slope in log10 lambda. */
+export interface Expansion {
+  readonly value: number;
+  readonly slope: number;
+}
+
+/**
+ * The same grid with slopes, which say which way to go: two values mostly, with the lowest point of the cubic through both and
+ * their slopes (Hermite).
+ * @param loss called once a grid point
+ */
+export async function searchLambdaBySlope(loss: (lambda: number) => Promise<Expansion>): Promise<LambdaChoice> {
+  let step = START;
+  let here = await loss(lambdaAt(step));
+  let tried = 1;
+  const direction = here.slope > 0 ? -1 : 1;
+  for (;;) {
+    const next = step + direction;
+    if (next < 0 || next >= SEARCH_STEPS) return { lambda: lambdaAt(step), tried };
+    const there = await loss(lambdaAt(next));
+    tried++;
+    // Down only for a gain that another sample would show.
+    const wanted = direction < 0 ? here.value * (1 - LEAST_GAIN) : here.value;
+    const better = there.value < wanted;
+    if (better && there.slope * direction < 0) {
+      [step, here] = [next, there];
+      continue;
+    }
+    const way = lowestOfCubic(here.value, here.slope * direction, there.value, there.slope * direction);
+    return { lambda: lambdaAt(step + direction * (way ?? (better ? 1 : 0))), tried };
+  }
+}
+
+/**
+ * Where on [0, 1] the cubic with values a and b and slopes p and q at its ends is lowest; undefined where that is neither falling at
+ * first nor rising at last.
+ */
+function lowestOfCubic(a: number, p: number, b: number, q: number): number | undefined {
+  if (!(p < 0 && q > 0 && b < Infinity)) return undefined;
+  // Nocedal and Wright, Numerical Optimization, equation 3.59.
+  const d = p + q - 3 * (b - a);
+  const root = Math.sqrt(Math.max(0, d * d - p * q));
+  return Math.min(1, Math.max(0, 1 - (q + root - d) / (q - p + 2 * root)));
+}
+
 /** The value with the least loss of those given, the larger of equals. @param lambdas relative, at least one */
 export async function bestLambda(
   lambdas: readonly number[],

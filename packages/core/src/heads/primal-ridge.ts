@@ -6,7 +6,7 @@ import type { FitContext } from '../head.ts';
 import type { SymmetricPanels } from '../linalg/cholesky.ts';
 import type { ClassSides } from './class-sides.ts';
 import { crossValidation } from './cross-validation.ts';
-import { bestLambda, searchLambda } from './lambda-search.ts';
+import { bestLambda, searchLambdaBySlope } from './lambda-search.ts';
 import type { RidgeSystems } from './ridge-systems.ts';
 
 export interface RidgeMoments {
@@ -49,11 +49,11 @@ export async function primalLambda(
   if (typeof given === 'number') return { lambda: given, absolute: given * unit, tried: 0 };
   const loss = crossValidation(moments, systems, context);
   if (given !== undefined) {
-    const { lambda, tried } = await bestLambda(given, (relative) => loss(relative * unit));
+    const { lambda, tried } = await bestLambda(given, async (relative) => (await loss(relative * unit)).value);
     return { lambda, absolute: lambda * unit, tried };
   }
   const step = rounded(unit, UNIT_STEPS);
-  const { lambda, tried } = await searchLambda((relative) => loss(relative * step));
+  const { lambda, tried } = await searchLambdaBySlope((relative) => loss(relative * step));
   const absolute = rounded(lambda * step, LAMBDA_STEPS);
   return { lambda: absolute / unit, absolute, tried };
 }

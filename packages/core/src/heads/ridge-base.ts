@@ -6,7 +6,7 @@
 import type { FitContext } from '../head.ts';
 import { factoredSystem, type FactoredSystem } from '../linalg/factored-system.ts';
 import type { ClassSides } from './class-sides.ts';
-import { formsOfRows, solveRows, type RidgeSystem } from './ridge-systems.ts';
+import { formsOfRows, solveRows, type RidgeSystem, type SolvedProbes } from './ridge-systems.ts';
 
 /** Values of lambda that stay factored: those a search compares, the one it takes, and one before. */
 const MOST_SYSTEMS = 6;
@@ -92,7 +92,7 @@ const MOST_ROWS = 4096;
 export class KeptSystem implements RidgeSystem {
   readonly #system: FactoredSystem;
   readonly #sums: RidgeSums;
-  readonly #fixed = new Map<string, Float64Array>();
+  #probes: SolvedProbes | undefined;
   readonly #rows = new Map<string, Float64Array>();
   readonly #forms = new Map<string, number>();
 
@@ -105,16 +105,16 @@ export class KeptSystem implements RidgeSystem {
     return solveRows(this.#system, this.#sums.order, rows, count, tolerance);
   }
 
-  /** Of the base. */
-  solveSides(tolerance: number): Promise<Float64Array> {
-    const { rows, count } = this.#sums.sides;
-    return this.solveFixed('sides', rows, count, tolerance);
-  }
-
-  async solveFixed(name: string, rows: Float64Array, count: number, tolerance: number): Promise<Float64Array> {
-    let solved = this.#fixed.get(name);
-    if (solved === undefined) this.#fixed.set(name, (solved = await this.solve(rows, count, tolerance)));
-    return solved;
+  /** Sides of the base. */
+  async solveSidesAndSigns(signs: Float64Array, count: number, tolerance: number): Promise<SolvedProbes> {
+    if (this.#probes === undefined) {
+      const { sides } = this.#sums;
+      this.#probes = {
+        sides: await this.solve(sides.rows, sides.count, tolerance),
+        signs: await this.solve(signs, count, tolerance),
+      };
+    }
+    return this.#probes;
   }
 
   async quadraticForms(rows: Float64Array, count: number, keys?: readonly string[]): Promise<Float64Array> {

@@ -40,7 +40,7 @@ const BLOCK_ROWS = 1024;
 const LEVERAGE_ROWS = 256;
 
 /** Examples whose leverage is solved for at such sizes, unless the caller asks for more. */
-const LARGEST_LEVERAGES = 2048;
+const LARGEST_LEVERAGES = 1024;
 
 /**
  * @param name of the head, for its report
@@ -137,7 +137,7 @@ async function solvePrimal(problem: Problem): Promise<SolvedFeatures> {
     weights: coefficients,
     offsets: new Float64Array(numClasses),
   };
-  // Leverages of as many examples as features cost three factorisations; 2,048 say enough of accuracy and confidence.
+  // Leverages of as many examples as features cost three factorisations; 1,024 say enough of accuracy and confidence.
   const fewer = numFeatures > LARGEST_CARRIED ? LARGEST_LEVERAGES * numClasses : Infinity;
   const { leaveOneOutEntries } = context;
   const rows = leaveOneOutRows(memory, {

@@ -15,16 +15,23 @@ export interface RidgeSystem {
    * @returns Float64Array, count x order; the caller owns it
    */
   solve(rows: Float64Array, count: number, tolerance?: number): Promise<Float64Array>;
-  /** `solve` of the sides of the state's classes. Read the result. */
-  solveSides(tolerance: number): Promise<Float64Array>;
-  /** `solve` of rows that are the same in every state: kept systems solve those of a name once. Read the result. */
-  solveFixed(name: string, rows: Float64Array, count: number, tolerance: number): Promise<Float64Array>;
+  /**
+   * `solve` of the sides of the state's classes and of signs, which are the same in every state: kept systems solve those once.
+   * @param signs Float64Array, count x order; not changed
+   * @returns read them, they may be kept
+   */
+  solveSidesAndSigns(signs: Float64Array, count: number, tolerance: number): Promise<SolvedProbes>;
   /**
    * `r^T (G + lambda I)^-1 r` of each row r, without refinement.
    * @param keys one a row, equal for equal rows: kept systems compute each form once
    * @returns Float64Array, count; the caller owns it
    */
   quadraticForms(rows: Float64Array, count: number, keys?: readonly string[]): Promise<Float64Array>;
+}
+
+export interface SolvedProbes {
+  readonly sides: Float64Array;
+  readonly signs: Float64Array;
 }
 
 /** The system of an absolute lambda. */
@@ -42,8 +49,7 @@ export function passingSystems(
     const solve: RidgeSystem['solve'] = (rows, count, tolerance) => solveRows(system, order, rows, count, tolerance);
     return {
       solve,
-      solveSides: (tolerance) => solve(sides.rows, sides.count, tolerance),
-      solveFixed: (_, rows, count, tolerance) => solve(rows, count, tolerance),
+      solveSidesAndSigns: (signs, count, tolerance) => solveTogether(solve, sides, signs, count, tolerance),
       quadraticForms: (rows, count) => formsOfRows(system, order, rows, count),
     };
   };
@@ -69,4 +75,23 @@ export function formsOfRows(
   count: number,
 ): Promise<Float64Array> {
   return system.quadraticForms(transpose(rows, count, order), count);
+}
+
+/** Two right-hand sides as one. Signs are brought to the size of the sides, so that one residual speaks of both. */
+async function solveTogether(
+  solve: RidgeSystem['solve'],
+  sides: ClassSides,
+  signs: Float64Array,
+  count: number,
+  tolerance: number,
+): Promise<SolvedProbes> {
+  let size = Number.MIN_VALUE;
+  for (let i = 0; i < sides.rows.length; i++) size = Math.max(size, Math.abs(sides.rows[i]));
+  const both = new Float64Array(sides.rows.length + signs.length);
+  both.set(sides.rows);
+  for (let i = 0; i < signs.length; i++) both[sides.rows.length + i] = signs[i] * size;
+  const solved = await solve(both, sides.count + count, tolerance);
+  const [first, second] = [solved.subarray(0, sides.rows.length), solved.subarray(sides.rows.length)];
+  for (let i = 0; i < second.length; i++) second[i] /= size;
+  return { sides: first, signs: second };
 }

@@ -46,19 +46,17 @@ export class UpdatedRidge {
         await update.correct(out, count, context);
         return out;
       },
-      solveSides: async (tolerance) => {
-        const out = sidesBefore(await kept.solveSides(tolerance), sides.share, classBefore, order);
-        const count = out.length / order;
+      solveSidesAndSigns: async (signs, numSigns, tolerance) => {
+        const before = await kept.solveSidesAndSigns(signs, numSigns, tolerance);
+        const own = sidesBefore(before.sides, sides.share, classBefore, order);
+        const count = own.length / order;
         const shape = { m: count, n: order, k: solved.length / order };
         const added = await context.gemm.f64(sideFactors, solved, shape);
-        for (let i = 0; i < out.length; i++) out[i] += added[i];
-        await update.correct(out, count, context);
-        return out;
-      },
-      solveFixed: async (name, rows, count, tolerance) => {
-        const out = (await kept.solveFixed(name, rows, count, tolerance)).slice();
-        await update.correct(out, count, context);
-        return out;
+        const both = new Float64Array(own.length + signs.length);
+        for (let i = 0; i < own.length; i++) both[i] = own[i] + added[i];
+        both.set(before.signs, own.length);
+        await update.correct(both, count + numSigns, context);
+        return { sides: both.subarray(0, own.length), signs: both.subarray(own.length) };
       },
       quadraticForms: async (rows, count, keys) => {
         const forms = await kept.quadraticForms(rows, count, keys);
