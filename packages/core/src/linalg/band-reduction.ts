@@ -18,7 +18,7 @@ export interface BandReduction {
   readonly diagonal: readonly Float64Array[];
   /** Blocks below it: block k couples rows of block k + 1 to columns of block k. */
   readonly below: readonly Float64Array[];
-  /** Float64Array, order x order, row-major: Q^T. */
+  /** Float64Array, order x order, row-major: Q. */
   readonly rotation: Float64Array;
 }
 
@@ -79,7 +79,7 @@ export async function reduceToBand(
     }
     await context.yieldToHost?.();
   }
-  return { order, band, diagonal, below, rotation };
+  return { order, band, diagonal, below, rotation: transpose(rotation, order, order) };
 }
 
 /** Rows `[row, row + rows)` and columns `[column, column + columns)`, packed. */

@@ -1,0 +1,33 @@
+/** Opens ONNX Runtime for a generated graph of matrix products. */
+
+import { ImprintError } from '@imprint/core';
+import { InferenceSession } from 'onnxruntime-node';
+
+/**
+ * @param provider `cpu`, or a device that ONNX Runtime offers
+ * @param numThreads default one a physical core
+ * @throws DEVICE_UNAVAILABLE
+ */
+export async function openProductSession(
+  graph: Uint8Array,
+  provider: string,
+  numThreads: number | undefined,
+): Promise<InferenceSession> {
+  try {
+    return await InferenceSession.create(graph, {
+      executionProviders: [provider],
+      enableMemPattern: false,
+      logSeverityLevel: 4,
+      ...(numThreads !== undefined && { intraOpNumThreads: numThreads }),
+    });
+  } catch (cause) {
+    // What went wrong stands at the end of ONNX Runtime's long sentences, after its source files' paths.
+    const message = (cause instanceof Error ? cause.message : String(cause)).trim().split('\n')[0];
+    const reason = message.length > 120 ? `...${message.slice(-117)}` : message;
+    throw new ImprintError(
+      'DEVICE_UNAVAILABLE',
+      `Expected ONNX Runtime to open a matrix product on ${provider}, got "${reason}". Use device 'cpu', or run \`imprint doctor\` to see what this machine offers.`,
+      { cause },
+    );
+  }
+}
