@@ -17,6 +17,8 @@ export async function openProductSession(
     return await InferenceSession.create(graph, {
       executionProviders: [provider],
       enableMemPattern: false,
+      // Each session has its own threads: the last product's, kept spinning, would take the cores from the next one's.
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
       logSeverityLevel: 4,
       ...(numThreads !== undefined && { intraOpNumThreads: numThreads }),
     });
