@@ -3,6 +3,9 @@
 import { ImprintError } from '@imprint/core';
 import { InferenceSession } from 'onnxruntime-node';
 
+/** A graph of one product takes 150 bytes, one of a dozen more. */
+const MANY_PRODUCTS_BYTES = 1000;
+
 /**
  * @param provider `cpu`, or a device that ONNX Runtime offers
  * @param numThreads default one a physical core
@@ -13,12 +16,14 @@ export async function openProductSession(
   provider: string,
   numThreads: number | undefined,
 ): Promise<InferenceSession> {
+  // Within a run of many products threads are worth keeping awake.
+  const small = graph.length < MANY_PRODUCTS_BYTES;
   try {
     return await InferenceSession.create(graph, {
       executionProviders: [provider],
       enableMemPattern: false,
-      // Each session has its own threads: the last product's, kept spinning, would take the cores from the next one's.
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
+      // Each session has its own threads: the last run's, kept spinning, would take the cores from the next one's.
+      extra: { session: { ...(small ? { intra_op: { allow_spinning: '0' } } : { force_spinning_stop: '1' }) } },
       logSeverityLevel: 4,
       ...(numThreads !== undefined && { intraOpNumThreads: numThreads }),
     });
