@@ -23,6 +23,14 @@ export interface CholeskyPanel {
   readonly inverse: Float64Array;
 }
 
+/** A lower triangle L with blocks on its diagonal and left of it. */
+export interface BlockBidiagonal {
+  /** Float64Arrays, w_k x w_k, row-major: the inverse of each block on the diagonal. */
+  readonly inverses: readonly Float64Array[];
+  /** Float64Arrays, w_k x w_k-1: the block left of it; empty for the first. */
+  readonly acrosses: readonly Float64Array[];
+}
+
 /**
  * Row-major products `op(A) op(B)`, m x n. The caller owns what is returned; the inputs are not changed.
  * Products of integers are exact where every partial sum stays within 2^24 (f32) or 2^53 (f64).
@@ -57,4 +65,11 @@ export interface Gemm {
     before: readonly Float64Array[],
     least: Float64Array,
   ): Promise<CholeskyPanel | undefined>;
+  /**
+   * Squared lengths of the rows of `R L^-T`, for engines that can without handing out a block between two products.
+   * @param right for each block of L its columns of R: Float64Array, rows x w_k
+   */
+  bidiagonalSquares64?(right: readonly Float64Array[], rows: number, factor: BlockBidiagonal): Promise<Float64Array>;
+  /** `R (L L^T)^-1`, rows x order, in the same way. */
+  bidiagonalSolve64?(right: readonly Float64Array[], rows: number, factor: BlockBidiagonal): Promise<Float64Array>;
 }

@@ -16,7 +16,7 @@ export { readyEmbeddings, type ReadyEmbedding, type ReadyEmbeddingsOptions } fro
 
 export type { Backbone, BackboneIdentity, Embedded, EmbedOptions, Preprocessing, Resample } from './backbone.ts';
 export type { FitContext, FittedHead, Head, HeadReport, Memory, StatisticsMemory } from './head.ts';
-export type { Gemm, GemmShape } from './gemm.ts';
+export type { BlockBidiagonal, Gemm, GemmShape } from './gemm.ts';
 export type { Store } from './store.ts';
 export type { AbortSignalLike } from './platform.ts';
 export { describe, expected, ImprintError, type ImprintErrorCode } from './errors.ts';
@@ -80,6 +80,7 @@ export { loadSeldom } from './load-seldom.ts';
 export { typedArrayGemm } from './linalg/typed-array-gemm.ts';
 export { createWasmGemm, wasmGemm } from './linalg/wasm-gemm.ts';
 export { addGraphOutputs } from './onnx/add-graph-outputs.ts';
+export { bidiagonalGraph } from './onnx/bidiagonal-graph.ts';
 export { bytesMatmulGraph, matmulGraph } from './onnx/matmul-graph.ts';
 export {
   readModelGraph,

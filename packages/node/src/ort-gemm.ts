@@ -1,8 +1,10 @@
 /** Matrix products through ONNX Runtime: generated Gemm graphs, run in slices so that the event loop stays free. */
 
 import { bytesMatmulGraph, expected, ImprintError, matmulGraph } from '@imprint/core';
-import type { Gemm, GemmShape } from '@imprint/core';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { BlockBidiagonal, Gemm, GemmShape } from '@imprint/core';
+import { Tensor, type InferenceSession } from 'onnxruntime-node';
+import { openProductSession } from './open-product-session.ts';
+import { OrtBidiagonal } from './ort-bidiagonal.ts';
 
 export interface OrtGemmOptions {
   /** Default `cpu`. f64 products stay on the CPU: the other devices have no kernel for them. */
@@ -69,6 +71,11 @@ class OrtGemm implements Gemm {
   readonly name: string;
   private readonly options: OrtGemmOptions;
   private readonly sessions = new Map<string, Promise<InferenceSession>>();
+  private readonly bidiagonal = new OrtBidiagonal({
+    open: (graph) => this.create(graph, 'cpu'),
+    run: (session, feeds, fetches) => this.start(session, feeds, fetches),
+    sliceOperations: SLICE_OPERATIONS.f64,
+  });
   private disposed = false;
 
   constructor(options: OrtGemmOptions) {
@@ -119,6 +126,14 @@ class OrtGemm implements Gemm {
     await this.product('f64', a, b, shape, c);
   }
 
+  bidiagonalSquares64(right: readonly Float64Array[], rows: number, factor: BlockBidiagonal): Promise<Float64Array> {
+    return this.bidiagonal.run('squares', right, rows, factor);
+  }
+
+  bidiagonalSolve64(right: readonly Float64Array[], rows: number, factor: BlockBidiagonal): Promise<Float64Array> {
+    return this.bidiagonal.run('solve', right, rows, factor);
+  }
+
   /** Some processors add products of bytes in 16 bits that saturate: the largest sums of every sign show it. */
   private async proveBytes(): Promise<void> {
     const [m, n, k] = [37, 50, 260];
@@ -159,8 +174,7 @@ class OrtGemm implements Gemm {
         b: new Tensor('int8', right, [k, n]),
       };
       const c = new Tensor('int32', out.subarray(row * n, (row + rows) * n), [rows, n]);
-      if (this.disposed) throw disposed();
-      await session.run(feeds, { c });
+      await this.start(session, feeds, { c });
       row += rows;
     }
     return out;
@@ -172,6 +186,7 @@ class OrtGemm implements Gemm {
     this.disposed = true;
     const sessions = await Promise.allSettled(this.sessions.values());
     this.sessions.clear();
+    await this.bidiagonal.dispose();
     for (const session of sessions) if (session.status === 'fulfilled') await session.value.release();
   }
 
@@ -242,9 +257,17 @@ class OrtGemm implements Gemm {
     };
     const result = tensor(out, rows, columns);
     // Gemm copies `c` to its output and adds there: both may be the same memory.
+    if (subtract) await this.start(session, { ...feeds, c: result }, { d: result });
+    else await this.start(session, feeds, { c: result });
+  }
+
+  private async start(
+    session: InferenceSession,
+    feeds: Record<string, Tensor>,
+    fetches: Record<string, Tensor>,
+  ): Promise<void> {
     if (this.disposed) throw disposed();
-    if (subtract) await session.run({ ...feeds, c: result }, { d: result });
-    else await session.run(feeds, { c: result });
+    await session.run(feeds, fetches);
   }
 
   private session(kind: Kind, transposeA: boolean, transposeB: boolean, subtract = false): Promise<InferenceSession> {
@@ -259,25 +282,9 @@ class OrtGemm implements Gemm {
     return session;
   }
 
-  private async create(graph: Uint8Array, provider: string): Promise<InferenceSession> {
-    const { numThreads } = this.options;
-    try {
-      return await InferenceSession.create(graph, {
-        executionProviders: [provider],
-        enableMemPattern: false,
-        logSeverityLevel: 4,
-        ...(numThreads !== undefined && { intraOpNumThreads: numThreads }),
-      });
-    } catch (cause) {
-      // What went wrong stands at the end of ONNX Runtime's long sentences, after its source files' paths.
-      const message = (cause instanceof Error ? cause.message : String(cause)).trim().split('\n')[0];
-      const reason = message.length > 120 ? `...${message.slice(-117)}` : message;
-      throw new ImprintError(
-        'DEVICE_UNAVAILABLE',
-        `Expected ONNX Runtime to open a matrix product on ${provider}, got "${reason}". Use device 'cpu', or run \`imprint doctor\` to see what this machine offers.`,
-        { cause },
-      );
-    }
+  private create(graph: Uint8Array, provider: string): Promise<InferenceSession> {
+    if (this.disposed) throw disposed();
+    return openProductSession(graph, provider, this.options.numThreads);
   }
 }
 

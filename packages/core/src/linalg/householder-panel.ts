@@ -34,10 +34,7 @@ export async function householderPanel(
     triangle[j * count + j] = image;
     own.fill(0, 0, j);
     if (scale === 0) continue;
-    for (let other = j + 1; other < count; other++) {
-      const column = columns.subarray(other * height, (other + 1) * height);
-      addMultiple(column, own, j, -scale * dot(own, column, j));
-    }
+    reflectColumns(columns, j, count, height, scale);
   }
   const products = await gemm.f64(columns, columns, { m: count, n: count, k: height, transposeB: true });
   return { vectors: columns, factor: compactFactor(products, scales, count), height, count, triangle };
@@ -66,25 +63,39 @@ function reflector(x: Float64Array, from: number): { readonly scale: number; rea
   return { scale: -pivot / image, image };
 }
 
-function dot(a: Float64Array, b: Float64Array, from: number): number {
-  const end = a.length;
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  let i = from;
-  for (; i + 4 <= end; i += 4) {
-    s0 += a[i] * b[i];
-    s1 += a[i + 1] * b[i + 1];
-    s2 += a[i + 2] * b[i + 2];
-    s3 += a[i + 3] * b[i + 3];
+/** `c <- c - scale (v^T c) v` for the columns c after v, column j; four at a time, so that v is read once for them. */
+function reflectColumns(columns: Float64Array, j: number, count: number, height: number, scale: number): void {
+  const v = columns.subarray(j * height, (j + 1) * height);
+  let other = j + 1;
+  for (; other + 4 <= count; other += 4) {
+    const c0 = columns.subarray(other * height, (other + 1) * height);
+    const c1 = columns.subarray((other + 1) * height, (other + 2) * height);
+    const c2 = columns.subarray((other + 2) * height, (other + 3) * height);
+    const c3 = columns.subarray((other + 3) * height, (other + 4) * height);
+    let [s0, s1, s2, s3] = [0, 0, 0, 0];
+    for (let i = j; i < height; i++) {
+      const x = v[i];
+      s0 += x * c0[i];
+      s1 += x * c1[i];
+      s2 += x * c2[i];
+      s3 += x * c3[i];
+    }
+    [s0, s1, s2, s3] = [scale * s0, scale * s1, scale * s2, scale * s3];
+    for (let i = j; i < height; i++) {
+      const x = v[i];
+      c0[i] -= s0 * x;
+      c1[i] -= s1 * x;
+      c2[i] -= s2 * x;
+      c3[i] -= s3 * x;
+    }
   }
-  for (; i < end; i++) s0 += a[i] * b[i];
-  return s0 + s1 + (s2 + s3);
-}
-
-function addMultiple(to: Float64Array, from: Float64Array, start: number, factor: number): void {
-  for (let i = start; i < to.length; i++) to[i] += factor * from[i];
+  for (; other < count; other++) {
+    const c = columns.subarray(other * height, (other + 1) * height);
+    let sum = 0;
+    for (let i = j; i < height; i++) sum += v[i] * c[i];
+    sum *= scale;
+    for (let i = j; i < height; i++) c[i] -= sum * v[i];
+  }
 }
 
 /** T: column j is `-scale_j T (V^T v_j)` above its diagonal entry `scale_j`. */

@@ -77,22 +77,36 @@ export function intsAttribute(name: string, values: readonly number[]): Uint8Arr
 }
 
 /** AttributeProto of -1 as a float. */
-function minusOne(name: string): Uint8Array {
+export function minusOne(name: string): Uint8Array {
   // Field 2 with four bytes of little-endian IEEE 754.
   return concatBytes([textField(1, name), Uint8Array.of(0x15, 0, 0, 0x80, 0xbf), intField(20, ATTRIBUTE_FLOAT)]);
 }
 
-/** The model of `c = a b` with unsigned bytes `a`, signed bytes `b` and 32-bit sums. The caller owns the bytes. */
-export function bytesMatmulGraph(): Uint8Array<ArrayBuffer> {
+/** ModelProto: one graph of the default domain, from encoded nodes, inputs and outputs. */
+export function modelProto(
+  name: string,
+  nodes: readonly Uint8Array[],
+  inputs: readonly Uint8Array[],
+  outputs: readonly Uint8Array[],
+): Uint8Array<ArrayBuffer> {
   const graph = messageField(
     7,
-    messageField(1, nodeProto('MatMulInteger', ['a', 'b'], ['c'])),
-    textField(2, 'bytes'),
-    messageField(11, valueInfo('a', UINT8, ['m', 'k'])),
-    messageField(11, valueInfo('b', INT8, ['k', 'n'])),
-    messageField(12, valueInfo('c', INT32, ['m', 'n'])),
+    ...nodes.map((node) => messageField(1, node)),
+    textField(2, name),
+    ...inputs.map((input) => messageField(11, input)),
+    ...outputs.map((output) => messageField(12, output)),
   );
   return concatBytes([intField(1, IR_VERSION), textField(2, 'imprint'), graph, messageField(8, intField(2, OPSET))]);
+}
+
+/** The model of `c = a b` with unsigned bytes `a`, signed bytes `b` and 32-bit sums. The caller owns the bytes. */
+export function bytesMatmulGraph(): Uint8Array<ArrayBuffer> {
+  return modelProto(
+    'bytes',
+    [nodeProto('MatMulInteger', ['a', 'b'], ['c'])],
+    [valueInfo('a', UINT8, ['m', 'k']), valueInfo('b', INT8, ['k', 'n'])],
+    [valueInfo('c', INT32, ['m', 'n'])],
+  );
 }
 
 /**
@@ -124,14 +138,10 @@ export function matmulGraph(options: MatmulGraphOptions): Uint8Array<ArrayBuffer
     if (transposeB) nodes.push(nodeProto('Transpose', ['b'], ['bt'], swap));
     nodes.push(nodeProto('MatMul', [transposeA ? 'at' : 'a', transposeB ? 'bt' : 'b'], ['c']));
   }
-  const graph = messageField(
-    7,
-    ...nodes.map((node) => messageField(1, node)),
-    textField(2, 'matmul'),
-    messageField(11, valueInfo('a', elementType, transposeA ? [k, m] : [m, k])),
-    messageField(11, valueInfo('b', elementType, transposeB ? [n, k] : [k, n])),
-    ...(subtract ? [messageField(11, valueInfo('c', elementType, [m, n]))] : []),
-    messageField(12, valueInfo(subtract ? 'd' : 'c', elementType, [m, n])),
-  );
-  return concatBytes([intField(1, IR_VERSION), textField(2, 'imprint'), graph, messageField(8, intField(2, OPSET))]);
+  const inputs = [
+    valueInfo('a', elementType, transposeA ? [k, m] : [m, k]),
+    valueInfo('b', elementType, transposeB ? [n, k] : [k, n]),
+    ...(subtract ? [valueInfo('c', elementType, [m, n])] : []),
+  ];
+  return modelProto('matmul', nodes, inputs, [valueInfo(subtract ? 'd' : 'c', elementType, [m, n])]);
 }

@@ -47,7 +47,7 @@ async function expectSameMatrix(order: number, band: number, rank: number, seed:
   );
   const back = rotation[0].map((_, j) => rotation.map((row) => row[j]));
   const squared = times(rotation, back);
-  const rebuilt = times(times(back, unpacked(reduction)), rotation);
+  const rebuilt = times(times(rotation, unpacked(reduction)), back);
   const scale = 1 + matrix.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   let [turned, changed] = [0, 0];
   for (let i = 0; i < order; i++) {
