@@ -5,16 +5,18 @@
 
 import { rowProductsModule, type RowProductsModule } from '../linalg/row-products-module.ts';
 
-/** Rows that `scanRows` takes at most: their products stay in the innermost cache. */
-export const SCAN_ROWS = 4096;
+/** Rows that `scanRows` takes at most, a multiple of 4. */
+export const SCAN_ROWS = 16_384;
 
 /** Numbers below which an instance of the machine code costs more than it saves. */
 const SMALLEST = 2 ** 14;
-/** A vector's width, and what loads may reach beyond the last row. */
-const SPARE = 16;
+/** Codes of a step of the machine code. */
+const STEP = 16;
+/** Turns the sign bits at even places, as the machine code wants them. */
+const EVEN_SIGNS = 0x80_0080;
 
 export interface CodeScan {
-  /** Int32Array, SCAN_ROWS: what `scanRows` found, until the next call. */
+  /** Int32Array: what `scanRows` found, until the next call. */
   readonly products: Int32Array;
   /** Takes columns `[start, start + columns)` of the rows, and as many entries of `query` from `offset`, from -32,767 to 32,767. */
   setQuery(query: Int8Array | Int32Array, offset: number, start: number, columns: number): void;
@@ -38,56 +40,136 @@ export function codeScan(codes: Int8Array, rows: number, width: number): CodeSca
 
 /** The scan without a cache: with machine code where it can be had and `codes` are many, else on typed arrays. */
 export function newScan(codes: Int8Array, rows: number, width: number, smallest = SMALLEST): CodeScan {
-  const size = rows * width;
-  const queryBytes = 2 * (width + SPARE);
-  const start = SCAN_ROWS * 4 + Math.ceil(queryBytes / SPARE) * SPARE;
-  const module = size < smallest ? undefined : rowProductsModule(start + size + SPARE);
-  return module ? new SimdScan(module, codes.subarray(0, size), width, start) : new TypedArrayScan(codes, width);
+  const layout = layoutOf(rows, width);
+  const module = rows * width < smallest ? undefined : rowProductsModule(layout.sizeBytes);
+  return module
+    ? new SimdScan(module, codes, rows, width, layout)
+    : new TypedArrayScan(codes, width, layout.products);
+}
+
+interface Layout {
+  /** Of the products, in numbers. */
+  readonly products: number;
+  /** Where the query begins, 16-bit, with room for one entry before it. */
+  readonly query: number;
+  /** Where the codes begin; a row's codes fill whole steps. */
+  readonly codes: number;
+  readonly stride: number;
+  readonly sizeBytes: number;
+}
+
+function layoutOf(rows: number, width: number): Layout {
+  const stride = stepsOf(width);
+  const products = Math.min(SCAN_ROWS, (rows + 3) & ~3);
+  const query = stepsOf(products * 4);
+  const codes = query + 2 * (stride + STEP);
+  // Loads reach three rows and a step beyond the last row.
+  return { products, query, codes, stride, sizeBytes: codes + (rows + 3) * stride + STEP };
+}
+
+function stepsOf(size: number): number {
+  return Math.ceil(size / STEP) * STEP;
 }
 
 class SimdScan implements CodeScan {
   readonly products: Int32Array;
-  readonly #scan: RowProductsModule['scan'];
+  readonly #module: RowProductsModule;
   readonly #query: Int16Array;
-  readonly #width: number;
-  /** Where the codes begin in the module's memory: after the products and the query. */
-  readonly #codes: number;
-  #start = 0;
+  readonly #layout: Layout;
+  /** The query as it was given, its place, and which rows' products are at hand. */
+  readonly #given: Int16Array;
+  #start = -1;
   #columns = 0;
+  #first = 0;
+  #count = 0;
+  /** Whether the query's entries are codes, and 128 times the sum of those at even places. */
+  #narrow = false;
+  #excess = 0;
 
-  constructor({ buffer, scan }: RowProductsModule, codes: Int8Array, width: number, start: number) {
-    this.#scan = scan;
-    this.products = new Int32Array(buffer, 0, SCAN_ROWS);
-    this.#query = new Int16Array(buffer, SCAN_ROWS * 4, width + SPARE);
-    this.#width = width;
-    this.#codes = start;
-    new Int8Array(buffer, start).set(codes);
+  constructor(module: RowProductsModule, codes: Int8Array, rows: number, width: number, layout: Layout) {
+    const { buffer } = module;
+    const { stride } = layout;
+    this.#module = module;
+    this.#layout = layout;
+    this.products = new Int32Array(buffer, 0, layout.products);
+    this.#query = new Int16Array(buffer, layout.query, stride + STEP);
+    this.#given = new Int16Array(width);
+    const copy = new Int8Array(buffer, layout.codes);
+    if (stride === width) copy.set(codes.subarray(0, rows * width));
+    else for (let i = 0; i < rows; i++) copy.set(codes.subarray(i * width, (i + 1) * width), i * stride);
+    const fours = new Int32Array(buffer, layout.codes, (rows * stride) / 4);
+    for (let i = 0; i < fours.length; i++) fours[i] ^= EVEN_SIGNS;
   }
 
   setQuery(query: Int8Array | Int32Array, offset: number, start: number, columns: number): void {
-    const mine = this.#query;
+    if (this.#isGiven(query, offset, start, columns)) return;
     this.#start = start;
-    this.#columns = (columns + 7) & ~7;
-    for (let j = 0; j < columns; j++) mine[j] = query[offset + j];
-    for (let j = columns; j < this.#columns; j++) mine[j] = 0;
+    this.#columns = columns;
+    this.#count = 0;
+    const given = this.#given;
+    let largest = 0;
+    for (let j = 0; j < columns; j++) {
+      const x = query[offset + j];
+      given[j] = x;
+      if (x > largest) largest = x;
+      else if (-x > largest) largest = -x;
+    }
+    this.#narrow = largest <= 127;
+    const mine = this.#query;
+    // The query begins at an even place.
+    const lead = start & 1;
+    const end = stepsOf(lead + columns);
+    if (!this.#narrow) {
+      for (let j = 0; j < end; j++) mine[j] = 0;
+      for (let j = 0; j < columns; j++) mine[lead + j] = given[j];
+      return;
+    }
+    let excess = 0;
+    for (let from = 0; from < end; from += STEP) {
+      for (let j = 0; j < STEP / 2; j++) {
+        const at = from + 2 * j - lead;
+        const x = at >= 0 && at < columns ? given[at] : 0;
+        const y = at + 1 < columns ? given[at + 1] : 0;
+        mine[from + j] = x;
+        mine[from + STEP / 2 + j] = y - 256 * x;
+        excess += x;
+      }
+    }
+    this.#excess = 128 * excess;
+  }
+
+  /** The head and the nearest examples ask about one query in turn: nothing is computed twice. */
+  #isGiven(query: Int8Array | Int32Array, offset: number, start: number, columns: number): boolean {
+    if (start !== this.#start || columns !== this.#columns) return false;
+    const given = this.#given;
+    for (let j = 0; j < columns; j++) if (query[offset + j] !== given[j]) return false;
+    return true;
   }
 
   scanRows(first: number, count: number): void {
-    const at = this.#codes + first * this.#width + this.#start;
-    this.#scan(at, this.#width, count, SCAN_ROWS * 4, this.#columns, 0);
+    if (first === this.#first && count <= this.#count) return;
+    this.#first = first;
+    this.#count = count;
+    const { stride, query, codes } = this.#layout;
+    const lead = this.#start & 1;
+    const at = codes + first * stride + this.#start - lead;
+    const columns = stepsOf(lead + this.#columns);
+    if (this.#narrow) this.#module.scanCodes(at, stride, count, query, columns, 0, this.#excess);
+    else this.#module.scan(at, stride, count, query, columns, 0);
   }
 }
 
 /** The same integers, slower. */
 class TypedArrayScan implements CodeScan {
-  readonly products = new Int32Array(SCAN_ROWS);
+  readonly products: Int32Array;
   readonly #codes: Int8Array;
   readonly #width: number;
   readonly #query: Int32Array;
   #start = 0;
   #columns = 0;
 
-  constructor(codes: Int8Array, width: number) {
+  constructor(codes: Int8Array, width: number, rows: number) {
+    this.products = new Int32Array(rows);
     this.#codes = codes;
     this.#width = width;
     this.#query = new Int32Array(width);

@@ -47,6 +47,13 @@ for (const [name, smallest] of [
           for (let j = 0; j < columns; j++) sum += query[3 + j] * codes[i * width + start + j];
           expect(scan.products[i - first]).toBe(sum);
         }
+        // The same query again, of other rows and of the same.
+        const found = scan.products.slice(0, rows - first);
+        for (const from of [0, first, first]) {
+          scan.setQuery(query, 3, start, columns);
+          scan.scanRows(from, rows - first);
+        }
+        expect(scan.products.slice(0, rows - first)).toEqual(found);
       }),
     );
   });
