@@ -18,7 +18,7 @@ const EVEN_SIGNS = 0x80_0080;
 export interface CodeScan {
   /** Int32Array: what `scanRows` found, until the next call. */
   readonly products: Int32Array;
-  /** Takes columns `[start, start + columns)` of the rows, and as many entries of `query` from `offset`, from -32,767 to 32,767. */
+  /** Takes columns `[start, start + columns)` of the rows, and as many entries of `query` from `offset`: codes, or numbers from -32,767 to 32,767. */
   setQuery(query: Int8Array | Int32Array, offset: number, start: number, columns: number): void;
   /** Products with rows `[first, first + count)`, `count` at most SCAN_ROWS, into `products`. Exact while they fit 31 bits. */
   scanRows(first: number, count: number): void;
@@ -42,15 +42,16 @@ export function codeScan(codes: Int8Array, rows: number, width: number): CodeSca
 export function newScan(codes: Int8Array, rows: number, width: number, smallest = SMALLEST): CodeScan {
   const layout = layoutOf(rows, width);
   const module = rows * width < smallest ? undefined : rowProductsModule(layout.sizeBytes);
-  return module
-    ? new SimdScan(module, codes, rows, width, layout)
-    : new TypedArrayScan(codes, width, layout.products);
+  return module ? new SimdScan(module, codes, rows, width, layout) : new TypedArrayScan(codes, width, layout.products);
 }
 
 interface Layout {
   /** Of the products, in numbers. */
   readonly products: number;
-  /** Where the query begins, 16-bit, with room for one entry before it. */
+  /** Where a query's codes begin, and those of the query before it. */
+  readonly given: number;
+  readonly last: number;
+  /** Where the query begins as the machine code takes it, 16-bit. */
   readonly query: number;
   /** Where the codes begin; a row's codes fill whole steps. */
   readonly codes: number;
@@ -61,39 +62,42 @@ interface Layout {
 function layoutOf(rows: number, width: number): Layout {
   const stride = stepsOf(width);
   const products = Math.min(SCAN_ROWS, (rows + 3) & ~3);
-  const query = stepsOf(products * 4);
-  const codes = query + 2 * (stride + STEP);
+  // Room for one entry before a query.
+  const room = stride + STEP;
+  const given = stepsOf(products * 4);
+  const last = given + room;
+  const query = last + room;
+  const codes = query + 2 * room;
   // Loads reach three rows and a step beyond the last row.
-  return { products, query, codes, stride, sizeBytes: codes + (rows + 3) * stride + STEP };
+  return { products, given, last, query, codes, stride, sizeBytes: codes + (rows + 3) * stride + STEP };
 }
 
 function stepsOf(size: number): number {
-  return Math.ceil(size / STEP) * STEP;
+  return (size + STEP - 1) & -STEP;
 }
 
 class SimdScan implements CodeScan {
   readonly products: Int32Array;
   readonly #module: RowProductsModule;
-  readonly #query: Int16Array;
   readonly #layout: Layout;
-  /** The query as it was given, its place, and which rows' products are at hand. */
-  readonly #given: Int16Array;
+  readonly #given: Int8Array;
+  readonly #query: Int16Array;
   #start = -1;
   #columns = 0;
+  /** Whether the query is one of codes. */
+  #narrow = false;
+  /** Rows whose products are at hand. */
   #first = 0;
   #count = 0;
-  /** Whether the query's entries are codes, and 128 times the sum of those at even places. */
-  #narrow = false;
-  #excess = 0;
 
   constructor(module: RowProductsModule, codes: Int8Array, rows: number, width: number, layout: Layout) {
     const { buffer } = module;
-    const { stride } = layout;
+    const { stride, given, query } = layout;
     this.#module = module;
     this.#layout = layout;
     this.products = new Int32Array(buffer, 0, layout.products);
-    this.#query = new Int16Array(buffer, layout.query, stride + STEP);
-    this.#given = new Int16Array(width);
+    this.#given = new Int8Array(buffer, given, stride + STEP);
+    this.#query = new Int16Array(buffer, query, stride + STEP);
     const copy = new Int8Array(buffer, layout.codes);
     if (stride === width) copy.set(codes.subarray(0, rows * width));
     else for (let i = 0; i < rows; i++) copy.set(codes.subarray(i * width, (i + 1) * width), i * stride);
@@ -102,48 +106,21 @@ class SimdScan implements CodeScan {
   }
 
   setQuery(query: Int8Array | Int32Array, offset: number, start: number, columns: number): void {
-    if (this.#isGiven(query, offset, start, columns)) return;
-    this.#start = start;
-    this.#columns = columns;
-    this.#count = 0;
-    const given = this.#given;
-    let largest = 0;
-    for (let j = 0; j < columns; j++) {
-      const x = query[offset + j];
-      given[j] = x;
-      if (x > largest) largest = x;
-      else if (-x > largest) largest = -x;
-    }
-    this.#narrow = largest <= 127;
-    const mine = this.#query;
-    // The query begins at an even place.
+    const narrow = query instanceof Int8Array;
+    const mine = narrow ? this.#given : this.#query;
+    const { given, last, query: at } = this.#layout;
+    // The query begins at an even place, with a zero before it where it is given for an odd one.
     const lead = start & 1;
     const end = stepsOf(lead + columns);
-    if (!this.#narrow) {
-      for (let j = 0; j < end; j++) mine[j] = 0;
-      for (let j = 0; j < columns; j++) mine[lead + j] = given[j];
-      return;
-    }
-    let excess = 0;
-    for (let from = 0; from < end; from += STEP) {
-      for (let j = 0; j < STEP / 2; j++) {
-        const at = from + 2 * j - lead;
-        const x = at >= 0 && at < columns ? given[at] : 0;
-        const y = at + 1 < columns ? given[at + 1] : 0;
-        mine[from + j] = x;
-        mine[from + STEP / 2 + j] = y - 256 * x;
-        excess += x;
-      }
-    }
-    this.#excess = 128 * excess;
-  }
-
-  /** The head and the nearest examples ask about one query in turn: nothing is computed twice. */
-  #isGiven(query: Int8Array | Int32Array, offset: number, start: number, columns: number): boolean {
-    if (start !== this.#start || columns !== this.#columns) return false;
-    const given = this.#given;
-    for (let j = 0; j < columns; j++) if (query[offset + j] !== given[j]) return false;
-    return true;
+    if (narrow !== this.#narrow || start !== this.#start || columns !== this.#columns) this.#count = 0;
+    this.#narrow = narrow;
+    this.#start = start;
+    this.#columns = columns;
+    mine[0] = 0;
+    mine.set(query.subarray(offset, offset + columns), lead);
+    mine.fill(0, lead + columns, end);
+    // The head and the nearest examples ask about one query in turn: nothing is computed twice.
+    if (!narrow || this.#module.takeCodes(given, last, end, at) !== 0) this.#count = 0;
   }
 
   scanRows(first: number, count: number): void {
@@ -154,7 +131,7 @@ class SimdScan implements CodeScan {
     const lead = this.#start & 1;
     const at = codes + first * stride + this.#start - lead;
     const columns = stepsOf(lead + this.#columns);
-    if (this.#narrow) this.#module.scanCodes(at, stride, count, query, columns, 0, this.#excess);
+    if (this.#narrow) this.#module.scanCodes(at, stride, count, query, columns, 0);
     else this.#module.scan(at, stride, count, query, columns, 0);
   }
 }

@@ -23,6 +23,9 @@ export function codeSquares({
   return squares;
 }
 
+/** An integer as all products are: two are compared faster than with a fraction. */
+const LEAST_PRODUCT = -(2 ** 31);
+
 const shortest = new WeakMap<Int32Array, number>();
 
 /** The least of squares that do not change any more. */
@@ -63,7 +66,7 @@ export function nearestExamples(
   scan.setQuery(query, 0, 0, width);
   // Codes have nearly one length, so most rows fall to a product that no length makes similar enough: no root for those.
   const reach = Math.sqrt(square * shortestOf(squares));
-  let least = -Infinity;
+  let least = LEAST_PRODUCT;
   for (let first = 0; first < numExamples; first += SCAN_ROWS) {
     const block = Math.min(SCAN_ROWS, numExamples - first);
     scan.scanRows(first, block);
@@ -82,7 +85,7 @@ export function nearestExamples(
       rows[at] = i;
       // Of rows no shorter than the shortest, one with a smaller product has a smaller cosine; one less for rounding.
       const worst = similarities[kept - 1];
-      least = worst > 0 ? worst * reach - 1 : -Infinity;
+      least = worst > 0 ? ((worst * reach) | 0) - 1 : LEAST_PRODUCT;
     }
   }
   return Array.from(rows, (row, r) => ({ row, similarity: similarities[r] }));
