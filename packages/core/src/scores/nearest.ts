@@ -88,5 +88,7 @@ export function nearestExamples(
       least = worst > 0 ? ((worst * reach) | 0) - 1 : LEAST_PRODUCT;
     }
   }
-  return Array.from(rows, (row, r) => ({ row, similarity: similarities[r] }));
+  const found: NearestRow[] = [];
+  for (let r = 0; r < kept; r++) found.push({ row: rows[r], similarity: similarities[r] });
+  return found;
 }
