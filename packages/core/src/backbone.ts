@@ -58,6 +58,11 @@ export interface Backbone<Input> {
    * when `signal` aborts (its reason), or with `DISPOSED` after `dispose`.
    */
   embed(inputs: Iterable<Input> | AsyncIterable<Input>, options?: EmbedOptions): AsyncIterable<Embedded>;
+  /**
+   * The embedding of an input that needs no waiting for, not copied: a single one is then classified without a turn of the event loop.
+   * Absent where there is anything to wait for. @throws what `embed` yields as the input's error
+   */
+  ready?(input: Input): Float32Array;
   /** Frees the model. Idempotent. Calls under way end with `DISPOSED`. */
   dispose(): Promise<void>;
 }

@@ -220,9 +220,13 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   async classify(input: Input, options: ClassifyOptions = {}): Promise<Prediction<Label>> {
     this.#requireUsable();
     this.#requireClasses();
+    if (this.backbone.ready !== undefined) {
+      options.signal?.throwIfAborted();
+      return this.#predictOne(this.backbone.ready(input), options);
+    }
     for await (const item of this.backbone.embed([input], signalOf(options))) {
       if ('error' in item) throw item.error;
-      return (await this.#predict([item.embedding], options))[0];
+      return this.#predictOne(item.embedding, options);
     }
     throw new ImprintError(
       'BACKBONE_INVALID',
@@ -358,6 +362,15 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     });
   }
 
+  /** At once where it is solved: every promise waited for takes as long as a small classifier's answer. */
+  #predictOne(embedding: Float32Array, options: ClassifyOptions): Prediction<Label> | Promise<Prediction<Label>> {
+    const { dim, taps } = this.backbone.identity;
+    const codes = encodeCodes(embedding, 1, taps.length, dim);
+    const answer = (solution: Solution): Prediction<Label> => solution.predictOne(codes, options) as Prediction<Label>;
+    const solved = this.#solved(options.signal);
+    return solved ? answer(solved) : this.#solve(options.signal).then(answer);
+  }
+
   async #predict(embeddings: readonly Float32Array[], options: ClassifyOptions): Promise<Prediction<Label>[]> {
     const solution = await this.#solve(options.signal);
     const { dim, taps } = this.backbone.identity;
@@ -365,6 +378,14 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     const codes = new Int8Array(embeddings.length * width);
     embeddings.forEach((embedding, row) => codes.set(encodeCodes(embedding, 1, taps.length, dim), row * width));
     return (await solution.predict(codes, embeddings.length, options)) as Prediction<Label>[];
+  }
+
+  /** What is solved already. */
+  #solved(signal: AbortSignalLike | undefined): Solution | undefined {
+    this.#requireUsable();
+    this.#requireClasses();
+    signal?.throwIfAborted();
+    return this.#pending?.solved;
   }
 
   async #solve(signal: AbortSignalLike | undefined): Promise<Solution> {

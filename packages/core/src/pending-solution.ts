@@ -14,6 +14,7 @@ export class PendingSolution {
   readonly #waiting = new Set<Waiter>();
   #state: 'running' | 'solved' | 'stopped' = 'running';
   #reason: unknown;
+  #solved: Solution | undefined;
 
   /** Starts `solve` at once, with a signal of its own: call `wait` in the same turn. */
   constructor(context: FitContext, solve: (context: FitContext) => Promise<Solution>) {
@@ -41,7 +42,10 @@ export class PendingSolution {
       solve({ ...context, signal, ...(yieldToHost && { yieldToHost: turn }) }),
     );
     this.#solution.then(
-      () => (this.#state = 'solved'),
+      (solution) => {
+        this.#state = 'solved';
+        this.#solved = solution;
+      },
       () => (this.#state = 'stopped'),
     );
   }
@@ -49,6 +53,11 @@ export class PendingSolution {
   /** Whether it ended without a solution: the next caller needs another. */
   get stopped(): boolean {
     return this.#state === 'stopped';
+  }
+
+  /** The solution, once there is one. */
+  get solved(): Solution | undefined {
+    return this.#solved;
   }
 
   /** @throws the signal's reason, as soon as it aborts; what the solve throws */

@@ -7,6 +7,9 @@ import type { NearestExample, Prediction, RankedLabel } from './prediction.ts';
 import { calibratedProbabilitiesInto, type Calibration } from './scores/top-label-calibration.ts';
 import type { UnknownDetector } from './scores/unknown.ts';
 
+const TOP = 5;
+const NEAREST = 3;
+
 export interface PredictOptions {
   /** Classes in `ranking`. Default 5. */
   readonly top?: number;
@@ -21,58 +24,81 @@ export interface Parts {
   readonly head: FittedHead;
   readonly calibration: Calibration;
   readonly detector: Pick<UnknownDetector, 'detectInto'>;
+  /** p-value from which on a query is known. */
+  readonly unknownBelow: number;
   nearest(query: Int8Array, count: number): NearestExample[];
 }
 
 /**
  * Predictions of queries.
- * @param unknownBelow p-value from which on a query is known
  * @param codes Int8Array, numQueries x width, row-major
  * @throws INVALID_ARGUMENT for `top` or `nearest` that are no counts
  */
 export async function predict(
-  { labels, width, head, calibration, detector, nearest: nearestOf }: Parts,
-  unknownBelow: number,
+  parts: Parts,
   codes: Int8Array,
   numQueries: number,
-  { top = 5, nearest = 3 }: PredictOptions,
+  options: PredictOptions,
 ): Promise<Prediction[]> {
-  checkCount('top', top, 1);
-  checkCount('nearest', nearest, 0);
+  checkOptions(options);
+  return predictions(parts, codes, numQueries, await manyScores(parts.head, codes, numQueries), options);
+}
+
+/** The same of one query, at once. */
+export function predictOne(parts: Parts, codes: Int8Array, options: PredictOptions): Prediction {
+  checkOptions(options);
+  const scores = new Float64Array(parts.head.numClasses);
+  parts.head.scoresInto(codes, 1, scores);
+  return predictions(parts, codes, 1, scores, options)[0];
+}
+
+/** @param scores Float64Array, numQueries x numClasses, overwritten */
+function predictions(
+  { labels, width, calibration, detector, unknownBelow, nearest: nearestOf }: Parts,
+  codes: Int8Array,
+  numQueries: number,
+  scores: Float64Array,
+  { top = TOP, nearest = NEAREST }: PredictOptions,
+): Prediction[] {
   const numClasses = labels.length;
-  const probabilities = await manyScores(head, codes, numQueries);
-  calibratedProbabilitiesInto(probabilities, numQueries, numClasses, calibration, probabilities);
+  calibratedProbabilitiesInto(scores, numQueries, numClasses, calibration, scores);
   const strangeness = new Float64Array(numQueries);
   const pValues = new Float64Array(numQueries);
   detector.detectInto(codes, numQueries, strangeness, pValues);
-  return Array.from({ length: numQueries }, (_, query) => {
-    const ranking = rank(probabilities.subarray(query * numClasses, (query + 1) * numClasses), labels, top);
+  const found: Prediction[] = [];
+  for (let query = 0; query < numQueries; query++) {
+    const ranking = rank(scores, query * numClasses, labels, top);
     const known = pValues[query] >= unknownBelow;
-    return {
+    found.push({
       label: known ? ranking[0].label : null,
       known,
       confidence: ranking[0].probability,
       novelty: pValues[query],
       strangeness: strangeness[query],
       ranking,
-      nearest: nearestOf(codes.subarray(query * width, (query + 1) * width), nearest),
-    };
-  });
+      nearest: nearest > 0 ? nearestOf(codes.subarray(query * width, (query + 1) * width), nearest) : [],
+    });
+  }
+  return found;
 }
 
 /** The `top` likeliest classes, best first; equal ones in class order. One pass: a class is compared with the last of the best. */
-function rank(probabilities: Float64Array, labels: readonly string[], top: number): RankedLabel[] {
+function rank(probabilities: Float64Array, from: number, labels: readonly string[], top: number): RankedLabel[] {
   const kept = Math.min(top, labels.length);
-  const best = new Int32Array(kept);
-  let found = 0;
+  const best: RankedLabel[] = [];
   for (let k = 0; k < labels.length; k++) {
-    const probability = probabilities[k];
-    if (found === kept && !(probability > probabilities[best[kept - 1]])) continue;
-    let at = found < kept ? found++ : kept - 1;
-    for (; at > 0 && probability > probabilities[best[at - 1]]; at--) best[at] = best[at - 1];
-    best[at] = k;
+    const probability = probabilities[from + k];
+    if (best.length === kept && !(probability > best[kept - 1].probability)) continue;
+    let at = best.length < kept ? best.length : kept - 1;
+    for (; at > 0 && probability > best[at - 1].probability; at--) best[at] = best[at - 1];
+    best[at] = { label: labels[k], probability };
   }
-  return Array.from(best, (classIndex) => ({ label: labels[classIndex], probability: probabilities[classIndex] }));
+  return best;
+}
+
+function checkOptions({ top = TOP, nearest = NEAREST }: PredictOptions): void {
+  checkCount('top', top, 1);
+  checkCount('nearest', nearest, 0);
 }
 
 function checkCount(name: string, value: number, least: number): void {

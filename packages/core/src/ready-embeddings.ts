@@ -40,20 +40,19 @@ export function readyEmbeddings({ name, dim, taps = ['embedding'] }: ReadyEmbedd
         yield embedded(input, index++, dim * taps.length);
       }
     },
+    ready: (input) => checked(input, 0, dim * taps.length),
     dispose: () => Promise.resolve(),
   };
 }
 
 function embedded(input: ReadyEmbedding, index: number, width: number): Embedded {
-  const { embedding, id, source } = input;
-  if (!(embedding instanceof Float32Array) || embedding.length !== width) {
-    const error = new ImprintError(
-      'INVALID_EMBEDDING',
-      `Expected a Float32Array of ${width} values for input ${index}, got ${embedding instanceof Float32Array ? `${embedding.length} values` : typeof embedding}.`,
-    );
-    return { index, source, error };
+  const { id, source } = input;
+  let own: Float32Array<ArrayBuffer>;
+  try {
+    own = checked(input, index, width).slice();
+  } catch (error) {
+    return { index, source, error: error as ImprintError };
   }
-  const own = embedding.slice();
   const digest = (): string => sha256Hex(new Uint8Array(own.buffer)).slice(0, 16);
   // A digest takes longer than a small classifier's answer, which needs none.
   let known = id;
@@ -65,4 +64,12 @@ function embedded(input: ReadyEmbedding, index: number, width: number): Embedded
       return (known ??= digest());
     },
   };
+}
+
+function checked({ embedding }: ReadyEmbedding, index: number, width: number): Float32Array {
+  if (embedding instanceof Float32Array && embedding.length === width) return embedding;
+  throw new ImprintError(
+    'INVALID_EMBEDDING',
+    `Expected a Float32Array of ${width} values for input ${index}, got ${embedding instanceof Float32Array ? `${(embedding as Float32Array).length} values` : typeof embedding}.`,
+  );
 }

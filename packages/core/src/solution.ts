@@ -7,7 +7,7 @@ import type { FitContext, FittedHead, HeadReport } from './head.ts';
 import { loadSeldom } from './load-seldom.ts';
 import { ClassStatistics } from './memory/class-statistics.ts';
 import type { MemoryView } from './memory/example-memory.ts';
-import { predict, type PredictOptions } from './predict.ts';
+import { predict, predictOne, type PredictOptions } from './predict.ts';
 import type { NearestExample, Prediction } from './prediction.ts';
 import { codeSquares, nearestExamples } from './scores/nearest.ts';
 import { fitCalibration, type Calibration } from './scores/top-label-calibration.ts';
@@ -27,6 +27,8 @@ export interface Solution {
    * @throws INVALID_ARGUMENT for `top` or `nearest` that are no counts
    */
   predict(codes: Int8Array, numQueries: number, options: PredictOptions): Promise<Prediction[]>;
+  /** The same of one query, at once. */
+  predictOne(codes: Int8Array, options: PredictOptions): Prediction;
 }
 
 /** Refuses a head that there is not, or that needs examples where only sums are kept. @throws INVALID_ARGUMENT */
@@ -57,21 +59,23 @@ async function solveExamples(
   const { head, calibration, detector } =
     solvedBefore(memory, name, context) ?? (await solveAnew(memory, name, context));
   const squares = await squaresOf(memory, context);
+  const { ids, sources, classIndices } = memory;
   const nearest = (query: Int8Array, count: number): NearestExample[] =>
     nearestExamples(memory, query, count, squares).map(({ row, similarity }) => ({
-      id: memory.ids[row],
-      label: labels[memory.classIndices[row]],
+      id: ids[row],
+      label: labels[classIndices[row]],
       similarity,
-      source: memory.sources[row],
+      source: sources[row],
     }));
-  const parts = { labels, width, head, calibration, detector, nearest };
+  const parts = { labels, width, head, calibration, detector, unknownBelow, nearest };
   return {
     labels,
     head,
     temperature: calibration.temperature,
     report: head.report,
     examples: { memory, detector },
-    predict: (codes, numQueries, options) => predict(parts, unknownBelow, codes, numQueries, options),
+    predict: (codes, numQueries, options) => predict(parts, codes, numQueries, options),
+    predictOne: (codes, options) => predictOne(parts, codes, options),
   };
 }
 

@@ -3,7 +3,7 @@
 import type { FitContext } from './head.ts';
 import { statisticsHeadNamed } from './heads/head-named.ts';
 import type { ClassStatistics } from './memory/class-statistics.ts';
-import { predict } from './predict.ts';
+import { predict, predictOne } from './predict.ts';
 import { fitStatisticsDetector } from './scores/statistics-detector.ts';
 import { statisticsTemperature } from './scores/statistics-temperature.ts';
 import type { Solution } from './solution.ts';
@@ -21,12 +21,13 @@ export async function solveStatistics(
   const temperature = await statisticsTemperature(head, statistics, context);
   const detector = await fitStatisticsDetector(statistics, context);
   const calibration = { temperature, slope: 1, offset: 0 };
-  const parts = { labels, width, head, calibration, detector, nearest: () => [] };
+  const parts = { labels, width, head, calibration, detector, unknownBelow, nearest: () => [] };
   return {
     labels,
     head,
     temperature,
     report: head.report,
-    predict: (codes, numQueries, options) => predict(parts, unknownBelow, codes, numQueries, options),
+    predict: (codes, numQueries, options) => predict(parts, codes, numQueries, options),
+    predictOne: (codes, options) => predictOne(parts, codes, options),
   };
 }

@@ -34,21 +34,28 @@ export function encodeCodes(
     const end = start + dim;
     // Dividing by the largest entry first keeps the sum of squares clear of overflow and underflow.
     let largest = 0;
-    for (let i = start; i < end; i++) largest = Math.max(largest, Math.abs(embeddings[i])); // a NaN stays
-    if (!(largest > 0 && largest < Infinity)) {
-      throw new ImprintError(
-        'INVALID_EMBEDDING',
-        `Expected finite values, not all zero, in tap ${(start / dim) % taps} of embedding ${Math.floor(start / (taps * dim))}, found ${largest === 0 ? 'only zeros' : 'NaN or infinity'}. The backbone's output cannot be used: check its manifest and run \`imprint doctor\`.`,
-      );
+    for (let i = start; i < end; i++) {
+      const size = Math.abs(embeddings[i]);
+      if (size > largest) largest = size;
     }
-    let squares = 0;
+    let squares = 0; // a NaN stays
     for (let i = start; i < end; i++) {
       const x = embeddings[i] / largest;
       squares += x * x;
     }
+    if (!(squares > 0 && largest < Infinity)) {
+      throw new ImprintError(
+        'INVALID_EMBEDDING',
+        `Expected finite values, not all zero, in tap ${(start / dim) % taps} of embedding ${Math.floor(start / (taps * dim))}, found ${embeddings.subarray(start, end).every((x) => x === 0) ? 'only zeros' : 'NaN or infinity'}. The backbone's output cannot be used: check its manifest and run \`imprint doctor\`.`,
+      );
+    }
     const factor = scale / (largest * Math.sqrt(squares));
     for (let i = start; i < end; i++) {
-      const q = Math.round(embeddings[i] * factor);
+      // Math.round without its branch, which processors cannot foresee. Halves are 2 just below zero, where rounding makes them so.
+      const x = embeddings[i] * factor;
+      const below = Math.floor(x);
+      const halves = (2 * (x - below)) | 0;
+      const q = (below | 0) + halves - (halves >> 1);
       codes[i] = q > 127 ? 127 : q < -127 ? -127 : q;
     }
   }

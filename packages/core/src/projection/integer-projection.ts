@@ -103,12 +103,17 @@ export function integerProjection(
       return out;
     },
     projectInto(codes, count, out) {
+      const unweighted = factors.every((factor) => factor === 1);
       const row = new Int32Array(columns);
       const products = new Int32Array(numFeatures);
       const scan = codeScan(weights, numFeatures, width);
       for (let i = 0; i < count; i++) {
-        for (let j = 0; j < columns; j++) row[j] = codes[i * width + j] * factors[Math.floor(j / dim)];
-        scan.setQuery(row, 0, 0, columns);
+        if (unweighted) {
+          scan.setQuery(codes, i * width, 0, columns);
+        } else {
+          for (let j = 0; j < columns; j++) row[j] = codes[i * width + j] * factors[Math.floor(j / dim)];
+          scan.setQuery(row, 0, 0, columns);
+        }
         for (let first = 0; first < numFeatures; first += SCAN_ROWS) {
           const block = Math.min(SCAN_ROWS, numFeatures - first);
           scan.scanRows(first, block);

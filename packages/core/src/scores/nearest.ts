@@ -23,6 +23,22 @@ export function codeSquares({
   return squares;
 }
 
+/** An integer as all products are: two are compared faster than with a fraction. */
+const LEAST_PRODUCT = -(2 ** 31);
+
+const shortest = new WeakMap<Int32Array, number>();
+
+/** The least of squares that do not change any more. */
+function shortestOf(squares: Int32Array): number {
+  let least = shortest.get(squares);
+  if (least === undefined) {
+    least = Infinity;
+    for (const square of squares) if (square < least) least = square;
+    shortest.set(squares, least);
+  }
+  return least;
+}
+
 /**
  * The `count` examples most similar to a query, best first; equal ones in canonical order. One pass over the codes at the speed of
  * memory (see `code-scan.ts`), nothing allocated an example. Exact at any size: a million examples of 384 codes take some 30 ms, so
@@ -49,10 +65,8 @@ export function nearestExamples(
   const { products } = scan;
   scan.setQuery(query, 0, 0, width);
   // Codes have nearly one length, so most rows fall to a product that no length makes similar enough: no root for those.
-  let shortest = Infinity;
-  for (let i = 0; i < numExamples; i++) if (squares[i] < shortest) shortest = squares[i];
-  const reach = Math.sqrt(square * shortest);
-  let least = -Infinity;
+  const reach = Math.sqrt(square * shortestOf(squares));
+  let least = LEAST_PRODUCT;
   for (let first = 0; first < numExamples; first += SCAN_ROWS) {
     const block = Math.min(SCAN_ROWS, numExamples - first);
     scan.scanRows(first, block);
@@ -71,8 +85,10 @@ export function nearestExamples(
       rows[at] = i;
       // Of rows no shorter than the shortest, one with a smaller product has a smaller cosine; one less for rounding.
       const worst = similarities[kept - 1];
-      least = worst > 0 ? worst * reach - 1 : -Infinity;
+      least = worst > 0 ? ((worst * reach) | 0) - 1 : LEAST_PRODUCT;
     }
   }
-  return Array.from(rows, (row, r) => ({ row, similarity: similarities[r] }));
+  const found: NearestRow[] = [];
+  for (let r = 0; r < kept; r++) found.push({ row: rows[r], similarity: similarities[r] });
+  return found;
 }

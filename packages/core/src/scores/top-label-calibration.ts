@@ -107,7 +107,8 @@ export function calibratedProbabilitiesInto(
   out: Float64Array,
 ): void {
   // By scores, before `out` may overwrite them: probabilities round scores that nearly tie to one number.
-  const tops = Int32Array.from({ length: numQueries }, (_, i) => argmax(scores, i * numClasses, numClasses));
+  const tops = new Int32Array(numQueries);
+  for (let i = 0; i < numQueries; i++) tops[i] = argmax(scores, i * numClasses, numClasses);
   probabilitiesInto(scores, numQueries, numClasses, temperature, out);
   if (numClasses === 1 || (slope === 1 && offset === 0)) return;
   for (let i = 0; i < numQueries; i++) {

@@ -11,6 +11,7 @@ const cases = fc.integer({ min: 1, max: 70 }).chain((width) =>
     rows: fc.integer({ min: 1, max: 30 }),
     start: fc.integer({ min: 0, max: width - 1 }),
     largest: fc.constantFrom(127, 2032, 32_767),
+    ofCodes: fc.boolean(),
     seed: fc.integer(),
   }),
 );
@@ -31,10 +32,12 @@ for (const [name, smallest] of [
 ] as const) {
   it(`${name}: products of any columns with any rows are the naive integers`, () => {
     fc.assert(
-      fc.property(cases, ({ width, rows, start, largest, seed }) => {
+      fc.property(cases, ({ width, rows, start, largest, ofCodes, seed }) => {
         const next = wholeNumbers(seed, 127);
         const codes = Int8Array.from({ length: rows * width }, next);
-        const query = Int32Array.from({ length: width + 3 }, wholeNumbers(seed + 1, largest));
+        const query = ofCodes
+          ? Int8Array.from({ length: width + 3 }, wholeNumbers(seed + 1, 127))
+          : Int32Array.from({ length: width + 3 }, wholeNumbers(seed + 1, largest));
         const columns = Math.max(1, (width - start) >> 1);
         const scan = newScan(codes, rows, width, smallest);
         // A longer query before it leaves nothing behind.
@@ -47,6 +50,13 @@ for (const [name, smallest] of [
           for (let j = 0; j < columns; j++) sum += query[3 + j] * codes[i * width + start + j];
           expect(scan.products[i - first]).toBe(sum);
         }
+        // The same query again, of other rows and of the same.
+        const found = scan.products.slice(0, rows - first);
+        for (const from of [0, first, first]) {
+          scan.setQuery(query, 3, start, columns);
+          scan.scanRows(from, rows - first);
+        }
+        expect(scan.products.slice(0, rows - first)).toEqual(found);
       }),
     );
   });

@@ -15,6 +15,7 @@ import { choleskyFactor, solveLower } from '../../linalg/cholesky.ts';
 import { RowDots } from '../../linalg/row-dots.ts';
 import { codeScale } from '../../memory/codes.ts';
 import { dotProduct } from '../dot-product.ts';
+import { CodeForms } from './code-forms.ts';
 import { firstTapGram, firstTapMeans } from './first-tap.ts';
 
 /** The prior scatter in every direction, in code units: `scale^2 / 2`. */
@@ -211,6 +212,14 @@ export class WhitenedGroups {
     this.#gain = gain;
     this.#home = home;
     return { weight: this.weight - 1, emptied: -1 };
+  }
+
+  /** The same of single queries alone, faster. Groups are classes. */
+  codeForms(context: FitContext): Promise<CodeForms> {
+    const { dim } = this.#memory;
+    const means = this.#means.subarray(0, this.numGroups * dim);
+    const whitened = { whitening: this.#whitening, means, squares: this.#fullSquares, ridge: groupRidge(dim) };
+    return CodeForms.of(this.#memory, whitened, context);
   }
 
   /** Squared length of `sum of factors[k] * mean of group k`, as the last read query sees it. */

@@ -26,6 +26,7 @@
 import type { FitContext, Memory } from '../../head.ts';
 import { cosine } from '../dot-product.ts';
 import { everyRow, UNRELATED, type FittedNovelty, type NoveltyScore } from '../novelty.ts';
+import type { CodeForms } from './code-forms.ts';
 import { addressInto } from './memory-addressing.ts';
 import { WhitenedGroups } from './whitened-groups.ts';
 
@@ -38,19 +39,22 @@ const TURN_ENTRIES = 2 ** 15;
 export const whitenedMemory: NoveltyScore = {
   name: 'whitened-memory',
   async fit(memory: Memory, context: FitContext): Promise<FittedNovelty> {
-    return new FittedWhitenedMemory(memory, await WhitenedGroups.ofClasses(memory, context));
+    const classes = await WhitenedGroups.ofClasses(memory, context);
+    return new FittedWhitenedMemory(memory, classes, await classes.codeForms(context));
   },
 };
 
 class FittedWhitenedMemory implements FittedNovelty {
   readonly #memory: Memory;
   readonly #classes: WhitenedGroups;
+  readonly #forms: CodeForms;
   readonly #similarities: Float64Array;
   readonly #weights: Float64Array;
   readonly #scratch: Float64Array;
 
-  constructor(memory: Memory, classes: WhitenedGroups) {
+  constructor(memory: Memory, classes: WhitenedGroups, forms: CodeForms) {
     this.#memory = memory;
+    this.#forms = forms;
     this.#classes = classes;
     this.#similarities = new Float64Array(memory.numClasses);
     this.#weights = new Float64Array(memory.numClasses);
@@ -60,14 +64,15 @@ class FittedWhitenedMemory implements FittedNovelty {
   strangenessInto(codes: Int8Array, numQueries: number, out: Float64Array): void {
     const { width } = this.#memory;
     for (let i = 0; i < numQueries; i++) {
-      this.#classes.readQuery(codes, i * width);
-      out[i] = this.#strangeness(-1);
+      this.#forms.read(codes, i * width);
+      out[i] = this.#strangeness(this.#forms, -1);
     }
   }
 
   leaveOneOut(rows: Int32Array = everyRow(this.#memory.numExamples)): Float64Array<ArrayBuffer> {
     const out = new Float64Array(rows.length);
-    for (let r = 0; r < rows.length; r++) out[r] = this.#strangeness(this.#classes.readExample(rows[r]).emptied);
+    for (let r = 0; r < rows.length; r++)
+      out[r] = this.#strangeness(this.#classes, this.#classes.readExample(rows[r]).emptied);
     return out;
   }
 
@@ -80,15 +85,15 @@ class FittedWhitenedMemory implements FittedNovelty {
       const block = rows.subarray(start, start + blockRows);
       const products = await this.#classes.productsOf(block, context);
       for (let at = 0; at < block.length; at++) {
-        out[start + at] = this.#strangeness(this.#classes.readExample(block[at], products, at).emptied);
+        out[start + at] = this.#strangeness(this.#classes, this.#classes.readExample(block[at], products, at).emptied);
         if ((at + 1) % turnRows === 0) await context.yieldToHost?.();
       }
     }
     return out;
   }
 
-  #strangeness(emptied: number): number {
-    const { numGroups, square, products, squares } = this.#classes;
+  #strangeness(read: CodeForms | WhitenedGroups, emptied: number): number {
+    const { numGroups, square, products, squares } = read;
     const numItems = emptied < 0 ? numGroups : numGroups - 1;
     if (numItems === 0) return 2 * UNRELATED;
     const similarities = this.#similarities;
@@ -107,7 +112,7 @@ class FittedWhitenedMemory implements FittedNovelty {
       // From here on the weight of an item is the factor of its class mean, which is not of unit length.
       weights[k] = squares[k] > 0 ? weights[k] / Math.sqrt(squares[k]) : 0;
     }
-    const rebuilt = cosine(along, 1, this.#classes.squareOfSum(weights, this.#scratch));
+    const rebuilt = cosine(along, 1, read.squareOfSum(weights, this.#scratch));
     return 1 - nearest + (1 - rebuilt);
   }
 }
