@@ -44,7 +44,11 @@ export async function solve(
   unknownBelow: number,
   context: FitContext,
 ): Promise<Solution> {
-  if (!(content instanceof ClassStatistics)) return solveExamples(content.view(), head, unknownBelow, context);
+  if (!(content instanceof ClassStatistics)) {
+    const view = content.view();
+    await context.yieldToHost?.();
+    return solveExamples(view, head, unknownBelow, context);
+  }
   const { solveStatistics } = await loadSeldom();
   return solveStatistics(content, head, unknownBelow, context);
 }

@@ -4,7 +4,8 @@
  */
 
 import type { FitContext } from '../head.ts';
-import { factoredSystem, type FactoredSystem } from '../linalg/factored-system.ts';
+import { choleskyFactor, type CholeskyFactor } from '../linalg/cholesky.ts';
+import { doubleSystem, type FactoredSystem } from '../linalg/factored-system.ts';
 import type { ClassSides } from './class-sides.ts';
 import { formsOfRows, solveRows, type RidgeSystem, type SolvedProbes } from './ridge-systems.ts';
 
@@ -35,7 +36,7 @@ export interface RidgeSums {
 export class RidgeBase {
   readonly sums: RidgeSums;
   /** Oldest first. */
-  readonly #systems = new Map<number, KeptSystem>();
+  readonly #systems = new Map<number, KeptFactor>();
   #coefficients: { readonly lambda: number; readonly rows: Float64Array } | undefined;
 
   constructor(sums: RidgeSums) {
@@ -45,14 +46,19 @@ export class RidgeBase {
   async at(lambda: number, context: FitContext): Promise<KeptSystem> {
     const { order, gram } = this.sums;
     const known = this.#systems.get(lambda);
-    const system = known ?? new KeptSystem(await factoredSystem(gram, order, lambda, context), this.sums);
+    const kept = known ?? {
+      factor: await choleskyFactor(gram, order, context, lambda),
+      probes: undefined,
+      rows: new Map<string, Float64Array>(),
+      forms: new Map<string, number>(),
+    };
     this.#systems.delete(lambda);
-    this.#systems.set(lambda, system);
+    this.#systems.set(lambda, kept);
     for (const oldest of this.#systems.keys()) {
       if (this.#systems.size <= MOST_SYSTEMS) break;
       this.#systems.delete(oldest);
     }
-    return system;
+    return new KeptSystem(kept, this.sums, context);
   }
 
   /** Coefficients of this state, numClasses x order; read them. */
@@ -89,37 +95,45 @@ export async function crossOf(
 const MOST_ROWS = 4096;
 
 /** One factored system, with what has been solved with it. */
-export class KeptSystem implements RidgeSystem {
-  readonly #system: FactoredSystem;
-  readonly #sums: RidgeSums;
-  #probes: SolvedProbes | undefined;
-  readonly #rows = new Map<string, Float64Array>();
-  readonly #forms = new Map<string, number>();
+interface KeptFactor {
+  readonly factor: CholeskyFactor;
+  probes: SolvedProbes | undefined;
+  /** Solved rows by name. */
+  readonly rows: Map<string, Float64Array>;
+  /** Quadratic forms by name. */
+  readonly forms: Map<string, number>;
+}
 
-  constructor(system: FactoredSystem, sums: RidgeSums) {
-    this.#system = system;
+/** A kept factor at the service of one solve, with that solve's turns and signal. */
+export class KeptSystem implements RidgeSystem {
+  readonly #kept: KeptFactor;
+  readonly #sums: RidgeSums;
+  readonly #context: FitContext;
+  readonly #system: FactoredSystem;
+
+  constructor(kept: KeptFactor, sums: RidgeSums, context: FitContext) {
+    this.#kept = kept;
     this.#sums = sums;
+    this.#context = context;
+    this.#system = doubleSystem(kept.factor, context);
   }
 
   solve(rows: Float64Array, count: number, tolerance?: number): Promise<Float64Array> {
-    return solveRows(this.#system, this.#sums.order, rows, count, tolerance);
+    return solveRows(this.#system, this.#sums.order, rows, count, this.#context, tolerance);
   }
 
   /** Sides of the base. */
   async solveSidesAndSigns(signs: Float64Array, count: number, tolerance: number): Promise<SolvedProbes> {
-    if (this.#probes === undefined) {
-      const { sides } = this.#sums;
-      this.#probes = {
-        sides: await this.solve(sides.rows, sides.count, tolerance),
-        signs: await this.solve(signs, count, tolerance),
-      };
-    }
-    return this.#probes;
+    const { sides } = this.#sums;
+    return (this.#kept.probes ??= {
+      sides: await this.solve(sides.rows, sides.count, tolerance),
+      signs: await this.solve(signs, count, tolerance),
+    });
   }
 
   async quadraticForms(rows: Float64Array, count: number, keys?: readonly string[]): Promise<Float64Array> {
     if (keys === undefined) return formsOfRows(this.#system, this.#sums.order, rows, count);
-    const fresh = missing(this.#forms, keys);
+    const fresh = missing(this.#kept.forms, keys);
     const forms = await formsOfRows(
       this.#system,
       this.#sums.order,
@@ -127,9 +141,9 @@ export class KeptSystem implements RidgeSystem {
       fresh.length,
     );
     const found = new Map(fresh.map((i, at): [string, number] => [keys[i], forms[at]]));
-    const out = Float64Array.from(keys, (key) => found.get(key) ?? (this.#forms.get(key) as number));
-    if (this.#forms.size + fresh.length > MOST_ROWS) this.#forms.clear();
-    for (const [key, form] of found) this.#forms.set(key, form);
+    const out = Float64Array.from(keys, (key) => found.get(key) ?? (this.#kept.forms.get(key) as number));
+    if (this.#kept.forms.size + fresh.length > MOST_ROWS) this.#kept.forms.clear();
+    for (const [key, form] of found) this.#kept.forms.set(key, form);
     return out;
   }
 
@@ -139,14 +153,15 @@ export class KeptSystem implements RidgeSystem {
    */
   async solveNamed(rows: Float64Array, keys: readonly string[]): Promise<Float64Array> {
     const { order } = this.#sums;
-    const fresh = missing(this.#rows, keys);
+    const fresh = missing(this.#kept.rows, keys);
     const solved = await this.solve(chosen(rows, order, fresh), fresh.length);
     const found = new Map<string, Float64Array>();
     for (const [at, i] of fresh.entries()) found.set(keys[i], solved.slice(at * order, (at + 1) * order));
     const out = new Float64Array(rows.length);
-    for (const [i, key] of keys.entries()) out.set((found.get(key) ?? this.#rows.get(key)) as Float64Array, i * order);
-    if (this.#rows.size + fresh.length > MOST_ROWS) this.#rows.clear();
-    for (const [key, row] of found) this.#rows.set(key, row);
+    for (const [i, key] of keys.entries())
+      out.set((found.get(key) ?? this.#kept.rows.get(key)) as Float64Array, i * order);
+    if (this.#kept.rows.size + fresh.length > MOST_ROWS) this.#kept.rows.clear();
+    for (const [key, row] of found) this.#kept.rows.set(key, row);
     return out;
   }
 }

@@ -56,7 +56,10 @@ export async function fitRidgeOnFeatures(
   const { numFeatures = 4096, seed = 1, taps = 'all' } = options;
   const { numExamples, numClasses, width } = memory;
   const input = { taps: memory.taps, dim: memory.dim, tapWeights: tapWeights(memory.taps, taps) };
-  const projection = projectionOf(input, numFeatures, seed);
+  const make = (): Projection => projectionOf(input, numFeatures, seed);
+  await context.yieldToHost?.();
+  const made = JSON.stringify([name, memory.taps, memory.dim, [...input.tapWeights], numFeatures, seed]);
+  const projection = context.carry?.once('projection', made, make) ?? make();
   await context.yieldToHost?.();
   const parameters = JSON.stringify([projection.name, projection.parameters, [...tapFactors(input).factors]]);
   const problem = { memory, projection, parameters, context, given: options.lambda };
@@ -165,6 +168,7 @@ async function leaveOneOutScores(
     const shape = { m: count, n: numClasses, k: numFeatures, transposeB: true };
     out.set(await context.gemm.f64(right, coefficients, shape), first * numClasses);
     const keys = Array.from(block, (i) => rowKey(codes, width, i));
+    await context.yieldToHost?.();
     const leverage = await system.quadraticForms(right, count, keys);
     for (const [r, i] of block.entries()) {
       // Leverage is below one for any lambda above zero; rounding may bring it there.

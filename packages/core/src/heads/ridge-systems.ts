@@ -46,7 +46,8 @@ export function passingSystems(
 ): RidgeSystems {
   return async (lambda) => {
     const system = await factoredSystem(matrix, order, lambda, context);
-    const solve: RidgeSystem['solve'] = (rows, count, tolerance) => solveRows(system, order, rows, count, tolerance);
+    const solve: RidgeSystem['solve'] = (rows, count, tolerance) =>
+      solveRows(system, order, rows, count, context, tolerance);
     return {
       solve,
       solveSidesAndSigns: (signs, count, tolerance) => solveTogether(solve, sides, signs, count, tolerance),
@@ -61,9 +62,14 @@ export async function solveRows(
   order: number,
   rows: Float64Array,
   count: number,
+  { yieldToHost }: FitContext,
   tolerance?: number,
 ): Promise<Float64Array> {
-  const solved = await system.solve(transpose(rows, count, order), count, tolerance);
+  await yieldToHost?.();
+  const right = transpose(rows, count, order);
+  await yieldToHost?.();
+  const solved = await system.solve(right, count, tolerance);
+  await yieldToHost?.();
   return transpose(solved, order, count);
 }
 

@@ -62,6 +62,7 @@ export async function primalProducts(
   const scales = columnScales(groups);
   const columns = scales.length;
   const means = weightedRows(classMeans(statistics.sums, counts, width), numClasses, width, groups);
+  await context.yieldToHost?.();
   const scatter = await scatterMatrix(statistics, means, scales, context);
   let trace = 0;
   let squares = 0;

@@ -78,7 +78,8 @@ export async function factoredSystem(
   };
 }
 
-function doubleSystem(factor: CholeskyFactor, context: FitContext): FactoredSystem {
+/** The system of a factor in f64. */
+export function doubleSystem(factor: CholeskyFactor, context: FitContext): FactoredSystem {
   return {
     precision: 'f64',
     solve: (right, count) => solveSymmetric(factor, right, count, context),

@@ -29,6 +29,7 @@ interface Match {
 
 export class Carry {
   readonly #kept = new Map<string, Kept>();
+  readonly #made = new Map<string, { readonly parameters: string; readonly value: unknown }>();
   #match: Match | undefined;
 
   /**
@@ -48,6 +49,15 @@ export class Carry {
    */
   put(name: string, parameters: string, codes: Int8Array, value: unknown): void {
     this.#kept.set(name, { parameters, codes, value });
+  }
+
+  /** What depends on the parameters alone: made once for as long as they stay. */
+  once<Value>(name: string, parameters: string, make: () => Value): Value {
+    const known = this.#made.get(name);
+    if (known?.parameters === parameters) return known.value as Value;
+    const value = make();
+    this.#made.set(name, { parameters, value });
+    return value;
   }
 
   #sources(before: Int8Array, after: Int8Array, width: number): Int32Array {

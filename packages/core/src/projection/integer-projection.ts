@@ -88,9 +88,13 @@ export function integerProjection(
         const rows = Math.min(BLOCK_ROWS, count - first);
         const left = new Float32Array(rows * columns);
         for (let i = 0; i < rows; i++) {
-          const from = (first + i) * width;
-          for (let j = 0; j < columns; j++) left[i * columns + j] = codes[from + j] * factors[Math.floor(j / dim)];
+          for (let tap = 0; tap < used; tap++) {
+            const from = (first + i) * width + tap * dim;
+            const to = i * columns + tap * dim;
+            for (let j = 0; j < dim; j++) left[to + j] = codes[from + j] * factors[tap];
+          }
         }
+        await context.yieldToHost?.();
         const shape = { m: rows, n: numFeatures, k: columns, transposeB: true };
         const products = await context.gemm.f32(left, right(), shape);
         const turnRows = Math.max(1, Math.floor(TURN_FEATURES / numFeatures));

@@ -51,7 +51,7 @@ describe('factored system', () => {
     const left = await symmetricResidual(panels, ridge, right, x, 5, context);
     expect(norm(left) / norm(right)).toBeLessThan(1e-10);
     const exact = await solveSymmetric(await choleskyFactor(dense, order, context, ridge), right, 5, context);
-    // Condition about 1e4 times the residual's 1e-11.
+    // Condition about 1e4 times the residual's 1e-10.
     expect(norm(x.map((value, i) => value - exact[i])) / norm(exact)).toBeLessThan(1e-7);
     const forms = await system.quadraticForms(right, 5);
     const dense64 = await factoredSystem(dense, order, ridge, context);
