@@ -103,6 +103,9 @@ async function factorPanels<F extends Floats>(
   return { order, block, panels, inverses };
 }
 
+/** Bytes of a panel's rows that stay in the second-level cache while the products of all panels before it are taken off. */
+const STEP_BYTES = 2 ** 21;
+
 /** A panel less the products of those before it, its diagonal block factored, the rest solved; returns the block's inverse. */
 async function panelInSteps<F extends Floats>(
   panel: F,
@@ -114,11 +117,16 @@ async function panelInSteps<F extends Floats>(
   allocate: (length: number) => F,
 ): Promise<F> {
   const height = panel.length / width;
-  for (const [k, other] of before.entries()) {
-    const offset = (before.length - k) * block * block;
-    const below = other.subarray(offset) as F;
-    const across = other.subarray(offset, offset + width * block) as F;
-    await subtractProduct(panel, below, across, { m: height, n: width, k: block, transposeB: true }, context);
+  const step = Math.max(256, Math.floor(STEP_BYTES / (width * panel.BYTES_PER_ELEMENT)));
+  for (let first = 0; first < height; first += step) {
+    const rows = Math.min(step, height - first);
+    const own = panel.subarray(first * width, (first + rows) * width) as F;
+    for (const [k, other] of before.entries()) {
+      const offset = (before.length - k) * block * block;
+      const beside = other.subarray(offset + first * block, offset + (first + rows) * block) as F;
+      const across = other.subarray(offset, offset + width * block) as F;
+      await subtractProduct(own, beside, across, { m: rows, n: width, k: block, transposeB: true }, context);
+    }
   }
   const inverse = await factorDiagonal(panel, width, pivots, context, allocate);
   if (height > width) {
@@ -226,18 +234,19 @@ async function factorDiagonal<F extends Floats>(
   allocate: (length: number) => F,
 ): Promise<F> {
   if (width <= SMALL_BLOCK) {
-    const inverse = panel instanceof Float64Array ? await factorByMachine(panel, width, pivots) : undefined;
-    if (inverse) return inverse as F;
     // A pivot that cancellation has eaten to a few units of rounding says as little as a negative one. f32 is refined and
     // checked later: there only what rounding is likely to leave counts as nothing.
     const rounding = panel instanceof Float64Array ? pivots.order * Number.EPSILON : Math.sqrt(pivots.order) * 2 ** -23;
-    factorSmall(panel, width, leastPivots(pivots, width, rounding), pivots);
+    const least = leastPivots(pivots, width, rounding);
+    const inverse = await factorByMachine(panel, width, least, pivots, allocate);
+    if (inverse) return inverse;
+    factorSmall(panel, width, least, pivots);
     return invertLower(panel, width, allocate);
   }
   // Products this small finish before an engine has woken its threads.
   const own = { ...context, gemm: wasmGemm };
   const inner = await factorPanels(
-    Float64Array.from(panel.subarray(0, width * width)),
+    new Float64Array(panel.subarray(0, width * width)),
     width,
     SMALL_BLOCK,
     own,
@@ -262,16 +271,23 @@ async function factorDiagonal<F extends Floats>(
 /** Blocks narrower than this are done before machine code has copied them. */
 const LEAST_MACHINE = 32;
 
-/** `factorDiagonal` in WebAssembly; undefined where there is none, with nothing done. */
-async function factorByMachine(panel: Float64Array, width: number, pivots: Pivots): Promise<Float64Array | undefined> {
+/** `factorDiagonal` in WebAssembly, in f64; undefined where there is none, with nothing done. */
+async function factorByMachine<F extends Floats>(
+  panel: F,
+  width: number,
+  least: Float64Array,
+  pivots: Pivots,
+  allocate: (length: number) => F,
+): Promise<F | undefined> {
   if (width < LEAST_MACHINE) return undefined;
-  const block = panel.slice(0, width * width);
-  const least = leastPivots(pivots, width, pivots.order * Number.EPSILON);
+  const block = new Float64Array(panel.subarray(0, width * width));
   const done = await wasmGemm.choleskyPanel64?.(block, width, [], least);
   if (done === undefined) return undefined;
   if (done.failed >= 0) throw notPositiveDefinite(pivots, done.failed, done.pivot);
   panel.set(block);
-  return done.inverse;
+  const inverse = allocate(width * width);
+  inverse.set(done.inverse);
+  return inverse;
 }
 
 /**
