@@ -70,6 +70,13 @@ export interface Gemm {
    * @param right for each block of L its columns of R: Float64Array, rows x w_k
    */
   bidiagonalSquares64?(right: readonly Float64Array[], rows: number, factor: BlockBidiagonal): Promise<Float64Array>;
-  /** `R (L L^T)^-1`, rows x order, in the same way. */
-  bidiagonalSolve64?(right: readonly Float64Array[], rows: number, factor: BlockBidiagonal): Promise<Float64Array>;
+  /**
+   * `R (L L^T)^-1`, rows x order, in the same way.
+   * @returns undefined, with nothing done, for more blocks than it is made for
+   */
+  bidiagonalSolve64?(
+    right: readonly Float64Array[],
+    rows: number,
+    factor: BlockBidiagonal,
+  ): Promise<Float64Array | undefined>;
 }

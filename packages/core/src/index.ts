@@ -80,7 +80,7 @@ export { loadSeldom } from './load-seldom.ts';
 export { typedArrayGemm } from './linalg/typed-array-gemm.ts';
 export { createWasmGemm, wasmGemm } from './linalg/wasm-gemm.ts';
 export { addGraphOutputs } from './onnx/add-graph-outputs.ts';
-export { bidiagonalGraph } from './onnx/bidiagonal-graph.ts';
+export { bidiagonalGraph, type BidiagonalGraphOptions } from './onnx/bidiagonal-graph.ts';
 export { bytesMatmulGraph, matmulGraph } from './onnx/matmul-graph.ts';
 export {
   readModelGraph,

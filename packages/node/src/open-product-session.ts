@@ -22,6 +22,8 @@ export async function openProductSession(
     return await InferenceSession.create(graph, {
       executionProviders: [provider],
       enableMemPattern: false,
+      // Long graphs have nothing to gain, and open in two thirds of the time.
+      ...(!small && { graphOptimizationLevel: 'disabled' }),
       // Each session has its own threads: the last run's, kept spinning, would take the cores from the next one's.
       extra: { session: { ...(small ? { intra_op: { allow_spinning: '0' } } : { force_spinning_stop: '1' }) } },
       logSeverityLevel: 4,

@@ -1,11 +1,11 @@
 /** Block bidiagonal solves through ONNX Runtime: one run for all blocks, sliced by rows so that the event loop stays free. */
 
-import { bidiagonalGraph, type BlockBidiagonal } from '@imprint/core';
+import { bidiagonalGraph, type BidiagonalGraphOptions, type BlockBidiagonal } from '@imprint/core';
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 
-type Output = 'squares' | 'solve';
-
-/** A graph has as many nodes as there are blocks: of other sizes than the last few, sessions are left to the garbage collector. */
+/** Blocks of one graph: opening it takes up to a millisecond for each, in one go. */
+const MOST_BLOCKS = 64;
+/** Sessions of other numbers of blocks than the last few are left to the garbage collector. */
 const MOST_SESSIONS = 4;
 
 /** What a solve asks of its engine. */
@@ -27,36 +27,67 @@ export class OrtBidiagonal {
     this.#runner = runner;
   }
 
-  /** `Gemm.bidiagonalSquares64` and `Gemm.bidiagonalSolve64`. */
-  async run(
-    output: Output,
+  /** `Gemm.bidiagonalSquares64`. */
+  async squares(
     right: readonly Float64Array[],
     rows: number,
     { inverses, acrosses }: BlockBidiagonal,
   ): Promise<Float64Array> {
-    const session = await this.#session(right.length, output);
-    const widths = right.map(({ length }) => length / rows);
-    const order = widths.reduce((sum, width) => sum + width, 0);
-    const feeds: Feeds = {};
-    let operations = 0;
-    for (const [k, width] of widths.entries()) {
-      feeds[`i${k}`] = new Tensor('float64', inverses[k], [width, width]);
-      if (k > 0) feeds[`a${k}`] = new Tensor('float64', acrosses[k], [width, widths[k - 1]]);
-      operations += (output === 'solve' ? 4 : 2) * (inverses[k].length + acrosses[k].length);
+    const squares = new Float64Array(rows);
+    let before: Float64Array | undefined;
+    for (let start = 0; start < right.length; start += MOST_BLOCKS) {
+      const end = Math.min(right.length, start + MOST_BLOCKS);
+      const session = await this.#session({ blocks: end - start, output: 'squares', follows: start > 0 });
+      const factor = { inverses: inverses.slice(start, end), acrosses: acrosses.slice(start, end) };
+      const last = new Float64Array(right[end - 1].length);
+      const out = new Float64Array(rows);
+      const moving = { ...named('r', right.slice(start, end)), ...(before && { 'z-1': before }) };
+      await this.#run(session, factor, 2, moving, { out, last }, rows);
+      for (let i = 0; i < rows; i++) squares[i] += out[i];
+      before = last;
     }
-    const columns = output === 'squares' ? 1 : order;
-    const out = new Float64Array(rows * columns);
-    const most = Math.max(16, Math.floor(this.#runner.sliceOperations / operations));
+    return squares;
+  }
+
+  /** `Gemm.bidiagonalSolve64`. */
+  async solve(
+    right: readonly Float64Array[],
+    rows: number,
+    factor: BlockBidiagonal,
+  ): Promise<Float64Array | undefined> {
+    if (right.length > MOST_BLOCKS) return undefined;
+    const session = await this.#session({ blocks: right.length, output: 'solve' });
+    const out = new Float64Array(right.reduce((sum, { length }) => sum + length, 0));
+    await this.#run(session, factor, 4, named('r', right), { out }, rows);
+    return out;
+  }
+
+  /** @param moving inputs, and `results` outputs, of `rows` rows: these are sliced */
+  async #run(
+    session: InferenceSession,
+    { inverses, acrosses }: BlockBidiagonal,
+    operationsPerEntry: number,
+    moving: Readonly<Record<string, Float64Array>>,
+    results: Readonly<Record<string, Float64Array>>,
+    rows: number,
+  ): Promise<void> {
+    const feeds: Feeds = {};
+    let entries = 0;
+    for (const [k, inverse] of inverses.entries()) {
+      const width = Math.sqrt(inverse.length);
+      feeds[`i${k}`] = new Tensor('float64', inverse, [width, width]);
+      const across = acrosses[k];
+      if (across.length > 0) feeds[`a${k}`] = new Tensor('float64', across, [width, across.length / width]);
+      entries += inverse.length + across.length;
+    }
+    const most = Math.max(16, Math.floor(this.#runner.sliceOperations / (operationsPerEntry * entries)));
     for (let first = 0; first < rows; first += most) {
       const count = Math.min(most, rows - first);
-      for (const [k, width] of widths.entries()) {
-        const own = right[k].subarray(first * width, (first + count) * width);
-        feeds[`r${k}`] = new Tensor('float64', own, [count, width]);
-      }
-      const part = out.subarray(first * columns, (first + count) * columns);
-      await this.#runner.run(session, feeds, { out: new Tensor('float64', part, [count, columns]) });
+      const fetches: Feeds = {};
+      for (const [name, values] of Object.entries(moving)) feeds[name] = rowsOf(values, rows, first, count);
+      for (const [name, values] of Object.entries(results)) fetches[name] = rowsOf(values, rows, first, count);
+      await this.#runner.run(session, feeds, fetches);
     }
-    return out;
   }
 
   /** Frees the sessions. */
@@ -66,14 +97,24 @@ export class OrtBidiagonal {
     for (const session of sessions) if (session.status === 'fulfilled') await session.value.release();
   }
 
-  #session(blocks: number, output: Output): Promise<InferenceSession> {
-    const key = `${output} ${blocks}`;
+  #session(options: BidiagonalGraphOptions): Promise<InferenceSession> {
+    const key = JSON.stringify(options);
     let session = this.#sessions.get(key);
     if (session === undefined) {
       const [oldest] = this.#sessions.keys();
       if (this.#sessions.size >= MOST_SESSIONS) this.#sessions.delete(oldest);
-      this.#sessions.set(key, (session = this.#runner.open(bidiagonalGraph(blocks, output))));
+      this.#sessions.set(key, (session = this.#runner.open(bidiagonalGraph(options))));
     }
     return session;
   }
+}
+
+function named(letter: string, values: readonly Float64Array[]): Record<string, Float64Array> {
+  return Object.fromEntries(values.map((value, k) => [`${letter}${k}`, value]));
+}
+
+/** Rows `[first, first + count)` of a row-major matrix of `rows` rows. */
+function rowsOf(matrix: Float64Array, rows: number, first: number, count: number): Tensor {
+  const width = matrix.length / rows;
+  return new Tensor('float64', matrix.subarray(first * width, (first + count) * width), [count, width]);
 }

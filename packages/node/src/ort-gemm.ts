@@ -127,11 +127,15 @@ class OrtGemm implements Gemm {
   }
 
   bidiagonalSquares64(right: readonly Float64Array[], rows: number, factor: BlockBidiagonal): Promise<Float64Array> {
-    return this.bidiagonal.run('squares', right, rows, factor);
+    return this.bidiagonal.squares(right, rows, factor);
   }
 
-  bidiagonalSolve64(right: readonly Float64Array[], rows: number, factor: BlockBidiagonal): Promise<Float64Array> {
-    return this.bidiagonal.run('solve', right, rows, factor);
+  bidiagonalSolve64(
+    right: readonly Float64Array[],
+    rows: number,
+    factor: BlockBidiagonal,
+  ): Promise<Float64Array | undefined> {
+    return this.bidiagonal.solve(right, rows, factor);
   }
 
   /** Some processors add products of bytes in 16 bits that saturate: the largest sums of every sign show it. */

@@ -24,11 +24,11 @@ export interface RidgeSolver {
 export const MAX_EIGEN_ORDER = 96;
 /**
  * Above, each lambda takes a Cholesky factor and its inverse, `2/3 order^3` multiplications in the Gemm. From this many on one
- * reduction to a band (`2 order^3`, bound by memory; then `2 band order^2` a lambda) costs less. Measured break-even: 6 values
- * at 1,000 and 2,000 examples, 13 at 4,096.
+ * reduction to a band (`5/3 order^3`; then `2 band order^2` a lambda) costs less. Measured break-even at 1,000 to 4,096 examples:
+ * 5 values through ONNX Runtime, 7 in WebAssembly. A search could take 8 but stops after 4 or 5 as a rule.
  */
-export const LEAST_BAND_SOLVES = 12;
-/** Wider, and each lambda costs more; narrower, and the reduction waits for memory. */
+export const LEAST_BAND_SOLVES = 9;
+/** 64 costs each lambda half as much again and saves nothing in the reduction; 16 costs as much a lambda. */
 const BAND = 32;
 
 /** The method for a number of solves: see the constants. */

@@ -26,6 +26,8 @@ export interface BandReduction {
 
 /** Columns of panels whose updates are put off: a product of twice as many as its inner dimension waits less for memory. */
 const GROUP_COLUMNS = 128;
+/** Entries that are copied between two turns of the host. */
+const TURN_ENTRIES = 2 ** 21;
 
 /**
  * In `10/3 order^3` operations.
@@ -41,7 +43,12 @@ export async function reduceToBand(
   const diagonal: Float64Array[] = [];
   const below: Float64Array[] = [];
   const reflectors: BlockReflector[] = [];
-  const trailing = new TrailingSquare(matrix, order, Math.max(1, Math.floor(GROUP_COLUMNS / band)) * band);
+  const square = new Float64Array(order * order);
+  for (let at = 0; at < square.length; at += TURN_ENTRIES) {
+    square.set(matrix.subarray(at, at + TURN_ENTRIES), at);
+    await context.yieldToHost?.();
+  }
+  const trailing = new TrailingSquare(square, order, Math.max(1, Math.floor(GROUP_COLUMNS / band)) * band);
   for (let start = 0; start < order; start += band) {
     context.signal?.throwIfAborted();
     const width = Math.min(band, order - start);
@@ -75,9 +82,9 @@ class TrailingSquare {
   /** `[X_1^T; V_1^T; X_2^T; ...]`. */
   #downs: Float64Array;
 
-  /** @param columns of reflectors whose updates are put off, at most */
-  constructor(matrix: Float64Array, order: number, columns: number) {
-    this.#square = matrix.slice();
+  /** @param square overwritten @param columns of reflectors whose updates are put off, at most */
+  constructor(square: Float64Array, order: number, columns: number) {
+    this.#square = square;
     this.#side = order;
     this.#most = 2 * columns;
     this.#ups = new Float64Array(this.#most * order);
@@ -130,9 +137,11 @@ class TrailingSquare {
   async #settle(height: number, context: FitContext): Promise<void> {
     const side = this.#side;
     const k = this.#pending;
+    const turnRows = Math.ceil(TURN_ENTRIES / height);
     for (let i = 0; i < height; i++) {
       const from = (side - height + i + 1) * side - height;
       this.#square.copyWithin(i * height, from, from + height);
+      if (i % turnRows === 0) await context.yieldToHost?.();
     }
     this.#square = this.#square.subarray(0, height * height);
     const left = transpose(lastColumns(this.#ups, k, side, height, height), k, height);

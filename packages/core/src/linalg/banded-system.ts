@@ -25,8 +25,8 @@ export async function bandedSystem(
 ): Promise<(ridge: number) => Promise<ShiftedSolution>> {
   const { order, band, rotation } = reduction;
   const shape = { m: count, n: order, k: order, transposeA: true };
-  const sides = columnBlocks(await context.gemm.f64(right, rotation, shape), order, band);
-  const rows = columnBlocks(rotation, order, band);
+  const sides = await columnBlocks(await context.gemm.f64(right, rotation, shape), order, band, context);
+  const rows = await columnBlocks(rotation, order, band, context);
   return async (ridge) => {
     context.signal?.throwIfAborted();
     const factor = await factorBand(reduction, ridge);
@@ -39,9 +39,18 @@ export async function bandedSystem(
   };
 }
 
+/** Entries that are copied between two turns of the host. */
+const TURN_ENTRIES = 2 ** 21;
+
 /** A row-major matrix by blocks of `width` columns, the last one's may be fewer, each row-major. */
-function columnBlocks(matrix: Float64Array, columns: number, width: number): Float64Array[] {
+async function columnBlocks(
+  matrix: Float64Array,
+  columns: number,
+  width: number,
+  { yieldToHost }: FitContext,
+): Promise<Float64Array[]> {
   const blocks: Float64Array[] = [];
+  let copied = 0;
   for (let first = 0; first < columns; first += width) {
     const own = Math.min(width, columns - first);
     const block = new Float64Array((matrix.length / columns) * own);
@@ -49,6 +58,10 @@ function columnBlocks(matrix: Float64Array, columns: number, width: number): Flo
       block.set(matrix.subarray(at, at + own), to);
     }
     blocks.push(block);
+    copied += block.length;
+    if (copied < TURN_ENTRIES) continue;
+    copied = 0;
+    await yieldToHost?.();
   }
   return blocks;
 }

@@ -3,6 +3,10 @@
 import type { BlockBidiagonal } from '../gemm.ts';
 import type { FitContext } from '../head.ts';
 import { subtractProduct } from './subtract-product.ts';
+import { wasmGemm } from './wasm-gemm.ts';
+
+/** Rows that core solves itself where the engine does not at once. */
+const MOST_OWN = 512;
 
 /**
  * Squared lengths of the rows of `R L^-T`.
@@ -32,19 +36,23 @@ export async function bidiagonalSolve(
   factor: BlockBidiagonal,
   context: FitContext,
 ): Promise<Float64Array> {
-  if (context.gemm.bidiagonalSolve64) return context.gemm.bidiagonalSolve64(right, rows, factor);
+  const done = await context.gemm.bidiagonalSolve64?.(right, rows, factor);
+  if (done) return done;
+  // Products of few rows are done before an engine has started.
+  const own = rows <= MOST_OWN ? { ...context, gemm: wasmGemm } : context;
   const { inverses, acrosses } = factor;
   const halves: Float64Array[] = [];
-  await forward(right, rows, factor, context, (block) => halves.push(block));
+  await forward(right, rows, factor, own, (block) => halves.push(block));
+  await context.yieldToHost?.();
   const order = halves.reduce((sum, { length }) => sum + length, 0) / rows;
   const out = new Float64Array(rows * order);
   let after: Float64Array | undefined;
   let start = order;
   for (let k = halves.length - 1; k >= 0; k--) {
-    const own = halves[k];
-    const shape = { m: rows, n: own.length / rows, k: (after?.length ?? 0) / rows };
-    if (after) await subtractProduct(own, after, acrosses[k + 1], shape, context);
-    after = await context.gemm.f64(own, inverses[k], { ...shape, k: shape.n });
+    const block = halves[k];
+    const shape = { m: rows, n: block.length / rows, k: (after?.length ?? 0) / rows };
+    if (after) await subtractProduct(block, after, acrosses[k + 1], shape, own);
+    after = await own.gemm.f64(block, inverses[k], { ...shape, k: shape.n });
     start -= shape.n;
     for (let i = 0; i < rows; i++) out.set(after.subarray(i * shape.n, (i + 1) * shape.n), i * order + start);
   }

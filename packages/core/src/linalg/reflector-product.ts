@@ -31,23 +31,28 @@ export async function reflectorProduct(
       if (columns > GROUP_COLUMNS) break;
     }
     const group = await joined(reflectors.slice(first, last), context);
-    spread(out, side, group.height);
+    await spread(out, side, group.height, context);
     side = group.height;
     await reflect(out.subarray(0, side * side), group, context);
     last = first;
     await context.yieldToHost?.();
   }
-  spread(out, side, order);
+  await spread(out, side, order, context);
   return out;
 }
 
+/** Entries that are moved between two turns of the host. */
+const TURN_ENTRIES = 2 ** 21;
+
 /** Makes the packed square of `side` at the start the last corner of an identity of `wider`. */
-function spread(square: Float64Array, side: number, wider: number): void {
+async function spread(square: Float64Array, side: number, wider: number, { yieldToHost }: FitContext): Promise<void> {
   const more = wider - side;
+  const turnRows = Math.ceil(TURN_ENTRIES / wider);
   for (let i = side - 1; i >= 0; i--) {
     const to = (more + i) * wider + more;
     square.copyWithin(to, i * side, (i + 1) * side);
     square.fill(0, to - more, to);
+    if (i % turnRows === 0) await yieldToHost?.();
   }
   square.fill(0, 0, more * wider);
   for (let i = 0; i < more; i++) square[i * wider + i] = 1;

@@ -2,15 +2,22 @@
 
 import { DOUBLE, intAttribute, intsAttribute, modelProto, nodeProto, valueInfo } from './matmul-graph.ts';
 
+export interface BidiagonalGraphOptions {
+  readonly blocks: number;
+  /** `squares`: squared lengths of the rows of `R L^-T`, rows x 1; `solve`: `R (L L^T)^-1`, rows x order. */
+  readonly output: 'squares' | 'solve';
+  /** These blocks follow others: with inputs `z-1`, the last columns of `R L^-T` before them, and `a0`. Of `squares` only. */
+  readonly follows?: boolean;
+}
+
 /**
- * The model of `R L^-T` for a lower triangle L of `blocks` blocks, and what is made of it. Inputs, all f64: `r0`, `r1`, ... the
- * columns of R by blocks, `i0`, ... the inverses of L's diagonal blocks, `a1`, ... the blocks left of them.
- * The caller owns the bytes. ONNX Runtime's web build has no f64 kernel for it.
- * @param output `squares`: squared lengths of its rows, rows x 1; `solve`: `R (L L^T)^-1`, rows x order
+ * The model of a solve against a lower triangle L of blocks on its diagonal and left of it. Inputs, all f64: `r0`, `r1`, ... the
+ * columns of R by blocks, `i0`, ... the inverses of L's diagonal blocks, `a1`, ... the blocks left of them. Outputs: `out`, and of
+ * `squares` `last`, the last columns of `R L^-T`. The caller owns the bytes. ONNX Runtime's web build has no f64 kernel for it.
  */
-export function bidiagonalGraph(blocks: number, output: 'squares' | 'solve'): Uint8Array<ArrayBuffer> {
+export function bidiagonalGraph({ blocks, output, follows = false }: BidiagonalGraphOptions): Uint8Array<ArrayBuffer> {
   const nodes: Uint8Array[] = [];
-  const inputs: Uint8Array[] = [];
+  const inputs: Uint8Array[] = follows ? [valueInfo('z-1', DOUBLE, ['rows', 'w-1'])] : [];
   const across = [intAttribute('transB', 1)];
   /** `to = (from - beside corner) inverse`, transposed or not. */
   const step = (
@@ -31,10 +38,10 @@ export function bidiagonalGraph(blocks: number, output: 'squares' | 'solve'): Ui
   };
   for (let k = 0; k < blocks; k++) {
     inputs.push(valueInfo(`r${k}`, DOUBLE, ['rows', `w${k}`]), valueInfo(`i${k}`, DOUBLE, [`w${k}`, `w${k}`]));
-    if (k > 0) inputs.push(valueInfo(`a${k}`, DOUBLE, [`w${k}`, `w${k - 1}`]));
-    step(`z${k}`, `r${k}`, k > 0 ? `z${k - 1}` : undefined, `a${k}`, k, across);
-    if (output === 'squares')
-      nodes.push(nodeProto('ReduceSumSquare', [`z${k}`], [`q${k}`], [intsAttribute('axes', [1])]));
+    if (k > 0 || follows) inputs.push(valueInfo(`a${k}`, DOUBLE, [`w${k}`, `w${k - 1}`]));
+    const z = output === 'squares' && k === blocks - 1 ? 'last' : `z${k}`;
+    step(z, `r${k}`, k > 0 || follows ? `z${k - 1}` : undefined, `a${k}`, k, across);
+    if (output === 'squares') nodes.push(nodeProto('ReduceSumSquare', [z], [`q${k}`], [intsAttribute('axes', [1])]));
   }
   const names = (letter: string): string[] => Array.from({ length: blocks }, (_, k) => `${letter}${k}`);
   if (output === 'squares') {
@@ -45,6 +52,7 @@ export function bidiagonalGraph(blocks: number, output: 'squares' | 'solve'): Ui
     }
     nodes.push(nodeProto('Concat', names('x'), ['out'], [intAttribute('axis', 1)]));
   }
-  const out = valueInfo('out', DOUBLE, ['rows', output === 'squares' ? 1 : 'order']);
-  return modelProto('bidiagonal', nodes, inputs, [out]);
+  const outputs = [valueInfo('out', DOUBLE, ['rows', output === 'squares' ? 1 : 'order'])];
+  if (output === 'squares') outputs.push(valueInfo('last', DOUBLE, ['rows', `w${blocks - 1}`]));
+  return modelProto('bidiagonal', nodes, inputs, outputs);
 }
