@@ -7,7 +7,8 @@
 
 import { ImprintError } from '../errors.ts';
 import type { FitContext, FittedHead, Head, Memory } from '../head.ts';
-import { choleskyFactor, solveLower } from '../linalg/cholesky.ts';
+import { choleskyFactor } from '../linalg/cholesky.ts';
+import { solveLower } from '../linalg/cholesky-solve.ts';
 import { chosenRows } from '../memory/chosen-rows.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
 import { tapGroups, tapWeights, weightedRows, type TapChoice, type TapGroup } from './tap-weights.ts';

@@ -3,7 +3,8 @@
 import type { FitContext } from '../head.ts';
 import { reduceToBand } from '../linalg/band-reduction.ts';
 import { bandedSystem } from '../linalg/banded-system.ts';
-import { choleskyFactor, inverseDiagonal, solveSymmetric } from '../linalg/cholesky.ts';
+import { choleskyFactor } from '../linalg/cholesky.ts';
+import { inverseDiagonal, solveSymmetric } from '../linalg/cholesky-solve.ts';
 import { symmetricEigen } from '../linalg/symmetric-eigen.ts';
 
 export interface RidgeSolution {

@@ -4,7 +4,8 @@
  */
 
 import type { FitContext, Memory, StatisticsMemory } from '../head.ts';
-import { choleskyFactor, solveLower, solveUpper } from '../linalg/cholesky.ts';
+import { choleskyFactor } from '../linalg/cholesky.ts';
+import { solveLower, solveUpper } from '../linalg/cholesky-solve.ts';
 import { columnSquares } from '../linalg/column-squares.ts';
 import { transpose } from '../linalg/transpose.ts';
 import { carriedGram } from '../memory/carried-gram.ts';

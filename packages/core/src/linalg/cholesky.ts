@@ -1,7 +1,8 @@
-/** Blocked Cholesky factorisation `A = L L^T` on typed arrays: solves, and the diagonal of the inverse. */
+/** Blocked Cholesky factorisation `A = L L^T` on typed arrays. */
 
 import type { GemmShape } from '../gemm.ts';
 import type { FitContext } from '../head.ts';
+import { forward, product } from './cholesky-solve.ts';
 import { factorSmall, invertLower, notPositiveDefinite, type Floats } from './small-cholesky.ts';
 import { subtractProduct } from './subtract-product.ts';
 import { wasmGemm } from './wasm-gemm.ts';
@@ -182,21 +183,6 @@ function diagonalOf(panel: Floats, width: number, ridge: number): Float64Array {
   return Float64Array.from({ length: width }, (_, i) => panel[i * width + i] + ridge);
 }
 
-/** Product of the same kind of floats. */
-async function product<F extends Floats>(a: F, b: F, shape: GemmShape, { gemm }: FitContext): Promise<F> {
-  if (a instanceof Float64Array) return gemm.f64(a, b as Float64Array, shape) as Promise<F>;
-  return gemm.f32(a as Float32Array, b as Float32Array, shape) as Promise<F>;
-}
-
-/** Multiplications that are done before an engine has woken its threads. */
-const MOST_OWN = 2 ** 21;
-
-/** `product`, by core itself where it is small. */
-function smallProduct<F extends Floats>(a: F, b: F, shape: GemmShape, context: FitContext): Promise<F> {
-  const { m, n, k } = shape;
-  return product(a, b, shape, m * n * k <= MOST_OWN ? { ...context, gemm: wasmGemm } : context);
-}
-
 /** Rows of a product at a time that replaces its own left side: bounds the memory beside it. */
 const REPLACED_ROWS = 1024;
 
@@ -288,104 +274,4 @@ async function factorByMachine<F extends Floats>(
   const inverse = allocate(width * width);
   inverse.set(done.inverse);
   return inverse;
-}
-
-/**
- * Solves `L Z = B` for many right-hand sides.
- * @param right order x count, row-major, floats as in the factor; not changed
- * @returns order x count; the caller owns it
- */
-export async function solveLower<F extends Floats>(
-  factor: CholeskyFactor<F>,
-  right: F,
-  count: number,
-  context: FitContext,
-): Promise<F> {
-  const solved = right.slice() as F;
-  await forward(factor, 0, solved, count, context);
-  return solved;
-}
-
-/** Forward substitution from block `first` on; `solved` starts at that block's row. */
-async function forward<F extends Floats>(
-  { order, block, panels, inverses }: CholeskyFactor<F>,
-  first: number,
-  solved: F,
-  count: number,
-  context: FitContext,
-): Promise<void> {
-  for (let k = first; k < panels.length; k++) {
-    context.signal?.throwIfAborted();
-    const width = Math.min(block, order - k * block);
-    const row = (k - first) * block;
-    const own = solved.subarray(row * count, (row + width) * count) as F;
-    own.set(await smallProduct(inverses[k], own, { m: width, n: count, k: width }, context));
-    const height = order - k * block - width;
-    if (height === 0) continue;
-    const below = panels[k].subarray(width * width) as F;
-    const rest = solved.subarray((row + width) * count) as F;
-    await subtractProduct(rest, below, own, { m: height, n: count, k: width }, context);
-  }
-  await context.yieldToHost?.();
-}
-
-/** Rows of a panel that one product of `solveUpper` sums over: engines cut products by rows and columns only. */
-const SUMMED_ROWS = 4096;
-
-/** Solves `L^T X = Z`; shapes as in `solveLower`. */
-export async function solveUpper<F extends Floats>(
-  factor: CholeskyFactor<F>,
-  right: F,
-  count: number,
-  context: FitContext,
-): Promise<F> {
-  const { order, block, panels, inverses } = factor;
-  const solved = right.slice() as F;
-  for (let k = panels.length - 1; k >= 0; k--) {
-    context.signal?.throwIfAborted();
-    const start = k * block;
-    const width = Math.min(block, order - start);
-    const own = solved.subarray(start * count, (start + width) * count) as F;
-    for (let row = width; row < order - start; row += SUMMED_ROWS) {
-      const rows = Math.min(SUMMED_ROWS, order - start - row);
-      const below = panels[k].subarray(row * width, (row + rows) * width) as F;
-      const rest = solved.subarray((start + row) * count, (start + row + rows) * count) as F;
-      await subtractProduct(own, below, rest, { m: width, n: count, k: rows, transposeA: true }, context);
-    }
-    own.set(await smallProduct(inverses[k], own, { m: width, n: count, k: width, transposeA: true }, context));
-  }
-  await context.yieldToHost?.();
-  return solved;
-}
-
-/** Solves `A X = B` from the factor of A; shapes as in `solveLower`. */
-export async function solveSymmetric<F extends Floats>(
-  factor: CholeskyFactor<F>,
-  right: F,
-  count: number,
-  context: FitContext,
-): Promise<F> {
-  return solveUpper(factor, await solveLower(factor, right, count, context), count, context);
-}
-
-/**
- * The diagonal of `A^-1`: column norms of `L^-1`, whose columns are solved a panel at a time from their own diagonal
- * block down, in order^3 / 3 multiplications.
- * @returns Float64Array, order; the caller owns it
- */
-export async function inverseDiagonal(factor: CholeskyFactor, context: FitContext): Promise<Float64Array> {
-  const { order, block, panels } = factor;
-  const diagonal = new Float64Array(order);
-  for (let k = 0; k < panels.length; k++) {
-    context.signal?.throwIfAborted();
-    const start = k * block;
-    const width = Math.min(block, order - start);
-    const columns = new Float64Array((order - start) * width);
-    for (let j = 0; j < width; j++) columns[j * width + j] = 1;
-    await forward(factor, k, columns, width, context);
-    for (let at = 0; at < columns.length;) {
-      for (let j = 0; j < width; j++, at++) diagonal[start + j] += columns[at] * columns[at];
-    }
-  }
-  return diagonal;
 }

@@ -2,14 +2,8 @@
 
 import { ImprintError } from '../errors.ts';
 import type { FitContext } from '../head.ts';
-import {
-  choleskyFactor,
-  choleskyFactor32,
-  solveLower,
-  solveSymmetric,
-  type CholeskyFactor,
-  type SymmetricPanels,
-} from './cholesky.ts';
+import { choleskyFactor, choleskyFactor32, type CholeskyFactor, type SymmetricPanels } from './cholesky.ts';
+import { solveLower, solveSymmetric } from './cholesky-solve.ts';
 import { columnSquares } from './column-squares.ts';
 import { solveRefined } from './refine.ts';
 

@@ -6,7 +6,8 @@
 
 import { ImprintError } from '../errors.ts';
 import type { FitContext } from '../head.ts';
-import { solveSymmetric, type CholeskyFactor, type SymmetricPanels } from './cholesky.ts';
+import { type CholeskyFactor, type SymmetricPanels } from './cholesky.ts';
+import { solveSymmetric } from './cholesky-solve.ts';
 import { subtractProduct } from './subtract-product.ts';
 
 /** Rows of a panel that one product sums over: engines cut products by rows and columns only. */

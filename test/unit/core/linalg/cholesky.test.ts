@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  choleskyFactor,
-  choleskyFactor32,
-  inverseDiagonal,
-  solveLower,
-  solveSymmetric,
-} from '../../../../packages/core/src/linalg/cholesky.ts';
+import { choleskyFactor, choleskyFactor32 } from '../../../../packages/core/src/linalg/cholesky.ts';
+import { inverseDiagonal, solveLower, solveSymmetric } from '../../../../packages/core/src/linalg/cholesky-solve.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 
 const context = { gemm: typedArrayGemm };

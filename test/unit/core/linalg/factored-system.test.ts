@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { choleskyFactor, solveSymmetric, type SymmetricPanels } from '../../../../packages/core/src/linalg/cholesky.ts';
+import { choleskyFactor, type SymmetricPanels } from '../../../../packages/core/src/linalg/cholesky.ts';
+import { solveSymmetric } from '../../../../packages/core/src/linalg/cholesky-solve.ts';
 import { factoredSystem } from '../../../../packages/core/src/linalg/factored-system.ts';
 import { symmetricResidual } from '../../../../packages/core/src/linalg/refine.ts';
 import { wasmGemm } from '../../../../packages/core/src/linalg/wasm-gemm.ts';

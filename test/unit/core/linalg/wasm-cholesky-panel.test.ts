@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { choleskyFactor, solveSymmetric } from '../../../../packages/core/src/linalg/cholesky.ts';
+import { choleskyFactor } from '../../../../packages/core/src/linalg/cholesky.ts';
+import { solveSymmetric } from '../../../../packages/core/src/linalg/cholesky-solve.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { createWasmGemm, wasmGemm } from '../../../../packages/core/src/linalg/wasm-gemm.ts';
 

@@ -10,7 +10,8 @@
  */
 
 import type { FitContext, Memory } from '../../head.ts';
-import { choleskyFactor, solveLower } from '../../linalg/cholesky.ts';
+import { choleskyFactor } from '../../linalg/cholesky.ts';
+import { solveLower } from '../../linalg/cholesky-solve.ts';
 import { RoundedRows } from '../../linalg/rounded-rows.ts';
 import { codeProduct } from '../dot-product.ts';
 import { firstTapMeans } from './first-tap.ts';

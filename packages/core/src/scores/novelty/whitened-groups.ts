@@ -11,7 +11,8 @@
  */
 
 import type { FitContext, Memory } from '../../head.ts';
-import { choleskyFactor, solveLower } from '../../linalg/cholesky.ts';
+import { choleskyFactor } from '../../linalg/cholesky.ts';
+import { solveLower } from '../../linalg/cholesky-solve.ts';
 import { RowDots } from '../../linalg/row-dots.ts';
 import { codeScale } from '../../memory/codes.ts';
 import { dotProduct } from '../dot-product.ts';
