@@ -1,6 +1,6 @@
 /**
  * Source, in AssemblyScript, of the machine code in `src/linalg/row-products-module.ts`: products of one vector with every row of a
- * matrix. Pointers are offsets into the imported memory.
+ * matrix, and the codes of embeddings. Pointers are offsets into the imported memory.
  *
  * Compiled with assemblyscript, a dependency of the tests alone (one compiles it again and compares the committed bytes):
  * asc row-products.as.ts --optimizeLevel 3 --shrinkLevel 1 --runtime stub --enable simd --noAssert --importMemory -o row-products.wasm
@@ -134,14 +134,14 @@ function wideTotal(v: v128): f64 {
 const HALVES_COLUMNS = 2048;
 
 /**
- * Inner products of codes with rows of whole numbers of 32 bits, two rows at a time: `out[i] = sum_j x[j] rows[i, j]`, exact as 64-bit
- * floats. A row has, for every eight columns, eight upper halves, then eight lower ones; both signed, the number is `65536 upper + lower`.
+ * Inner products of codes with rows of whole numbers of 32 bits, two rows at a time: `out[i] = units[i] sum_j x[j] rows[i, j]`, sums
+ * exact as 64-bit floats. A row has, for every eight columns, eight upper halves, then eight lower ones; both signed, the number is `65536 upper + lower`.
  * @param stride in bytes
  * @param count even
  * @param x 8-bit
  * @param columns a multiple of 16
  */
-export function halves(rows: usize, stride: i32, count: i32, x: usize, columns: i32, out: usize): void {
+export function halves(rows: usize, stride: i32, count: i32, x: usize, columns: i32, units: usize, out: usize): void {
   const zero = i32x4.splat(0);
   for (let i = 0; i < count; i += 2) {
     let first = 0.0;
@@ -171,11 +171,75 @@ export function halves(rows: usize, stride: i32, count: i32, x: usize, columns: 
       first += wideTotal(a) * 65536 + wideTotal(b);
       second += wideTotal(c) * 65536 + wideTotal(d);
     }
-    store<f64>(out, first);
-    store<f64>(out, second, 8);
+    store<f64>(out, first * load<f64>(units));
+    store<f64>(out, second * load<f64>(units, 8), 8);
     rows += stride << 1;
+    units += 16;
     out += 16;
   }
+}
+
+/** 1.5 * 2^52: a whole number added to it stands in the lower bits of the sum. */
+const WHOLE: f64 = 6755399441055744;
+
+/**
+ * Two numbers times a factor, to the nearest whole numbers, halves up, in lanes 0 and 2. Just below zero, twice the fraction is 2 by
+ * rounding.
+ */
+function rounded(numbers: v128, factor: v128): v128 {
+  const x = f64x2.mul(numbers, factor);
+  const below = f64x2.floor(x);
+  const fraction = f64x2.sub(x, below);
+  const up = f64x2.pmin(f64x2.floor(f64x2.add(fraction, fraction)), f64x2.splat(1));
+  return f64x2.add(f64x2.add(below, up), f64x2.splat(WHOLE));
+}
+
+/**
+ * One tap's code, as `src/memory/codes.ts` defines it.
+ * @param values 32-bit floats, with zeros up to a multiple of 8
+ * @param out 8-bit
+ * @returns whether it has one: the values are finite, and not all zero
+ */
+export function encode(values: usize, count: i32, scale: f64, out: usize): bool {
+  let sizes = f32x4.splat(0);
+  const end = values + (count << 2);
+  for (let p = values; p < end; p += 16) sizes = f32x4.pmax(sizes, f32x4.abs(v128.load(p)));
+  const low = max(f32x4.extract_lane(sizes, 0), f32x4.extract_lane(sizes, 1));
+  const largest = <f64>max(low, max(f32x4.extract_lane(sizes, 2), f32x4.extract_lane(sizes, 3)));
+  let squares = 0.0;
+  const divisor = f64x2.splat(largest);
+  for (let p = values; p < end; p += 16) {
+    const v = v128.load(p);
+    let x = f64x2.div(f64x2.promote_low_f32x4(v), divisor);
+    let y = f64x2.div(f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 0)), divisor);
+    x = f64x2.mul(x, x);
+    y = f64x2.mul(y, y);
+    // One after the other, as the typed arrays add them.
+    squares += f64x2.extract_lane(x, 0);
+    squares += f64x2.extract_lane(x, 1);
+    squares += f64x2.extract_lane(y, 0);
+    squares += f64x2.extract_lane(y, 1);
+  }
+  if (!(squares > 0 && largest < Infinity)) return false;
+  const factor = f64x2.splat(scale / (largest * sqrt(squares)));
+  const most = i16x8.splat(127);
+  const least = i16x8.splat(-127);
+  for (let p = values; p < end; p += 32) {
+    const a = v128.load(p);
+    const b = v128.load(p, 16);
+    const first = rounded(f64x2.promote_low_f32x4(a), factor);
+    const second = rounded(f64x2.promote_low_f32x4(v128.shuffle<i64>(a, a, 1, 0)), factor);
+    const third = rounded(f64x2.promote_low_f32x4(b), factor);
+    const fourth = rounded(f64x2.promote_low_f32x4(v128.shuffle<i64>(b, b, 1, 0)), factor);
+    const codes = i16x8.narrow_i32x4_s(
+      v128.shuffle<i32>(first, second, 0, 2, 4, 6),
+      v128.shuffle<i32>(third, fourth, 0, 2, 4, 6),
+    );
+    const clamped = i16x8.max_s(i16x8.min_s(codes, most), least);
+    v128.store64_lane(out, i8x16.narrow_i16x8_s(clamped, clamped), 0);
+    out += 8;
+  }
+  return true;
 }
 
 /** The four sums of two vectors: lanes 0 and 1, then lanes 2 and 3. */

@@ -55,12 +55,14 @@ export class RoundedRows {
     const even = (count + 1) & ~1;
     this.#columns = columns;
     this.#stride = stride;
-    this.#units = new Float64Array(count);
     const outAt = even * stride * 4;
-    const sizeBytes = outAt + even * 8 + stride;
+    const unitsAt = outAt + even * 8;
+    const xAt = unitsAt + even * 8;
+    const sizeBytes = xAt + stride;
     const wanted = count * columns >= smallest && sizeBytes <= LARGEST_BYTES;
     this.#module = wanted ? rowProductsModule(sizeBytes) : undefined;
     if (this.#module === undefined) {
+      this.#units = new Float64Array(count);
       this.#weights = new Float64Array(count * columns);
       this.out = new Float64Array(count);
       this.x = new Int8Array(columns);
@@ -69,7 +71,8 @@ export class RoundedRows {
     const { buffer } = this.#module;
     this.#halves = new Int16Array(buffer, 0, even * stride * 2);
     this.out = new Float64Array(buffer, outAt, even);
-    this.x = new Int8Array(buffer, outAt + even * 8, columns);
+    this.#units = new Float64Array(buffer, unitsAt, even);
+    this.x = new Int8Array(buffer, xAt, columns);
   }
 
   /** Row `i`, from weights `[start, start + width)`, which are rounded in place; zero beyond them. */
@@ -98,12 +101,12 @@ export class RoundedRows {
    */
   multiply(first: number, count: number, columns = this.#columns): void {
     const { x, out } = this;
-    const units = this.#units;
     if (this.#module !== undefined) {
       const stride = this.#stride * 4;
-      const steps = Math.ceil(columns / STEP) * STEP;
-      this.#module.halves(first * stride, stride, count, x.byteOffset, steps, out.byteOffset + first * 8);
-      for (let i = first; i < first + count; i++) out[i] *= units[i];
+      const steps = (columns + STEP - 1) & -STEP;
+      const at = first * 8;
+      const units = this.#units.byteOffset + at;
+      this.#module.halves(first * stride, stride, count, x.byteOffset, steps, units, out.byteOffset + at);
       return;
     }
     const weights = this.#weights!;

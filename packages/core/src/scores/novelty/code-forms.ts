@@ -110,11 +110,16 @@ export class CodeForms {
       for (let i = 0; i < dim; i += BAND) rows.multiply(i, Math.min(BAND, dim - i), Math.min(i + BAND, dim));
       rows.multiply(first, numGroups);
       const diagonal = this.#diagonal;
-      for (let i = 0; i < dim; i++) {
+      let other = 0;
+      let i = 0;
+      for (; i + 1 < dim; i += 2) {
         const z = out[i] + diagonal[i] * codes[offset + i];
+        const next = out[i + 1] + diagonal[i + 1] * codes[offset + i + 1];
         square += z * z;
+        other += next * next;
       }
-      this.square = square;
+      if (i < dim) square += (out[i] + diagonal[i] * codes[offset + i]) ** 2;
+      this.square = square + other;
     }
     for (let k = 0; k < numGroups; k++) products[k] = out[first + k];
   }
