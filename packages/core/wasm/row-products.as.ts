@@ -1,6 +1,6 @@
 /**
  * Source, in AssemblyScript, of the machine code in `src/linalg/row-products-module.ts`: products of one vector with every row of a
- * matrix, and the codes of embeddings. Pointers are offsets into the imported memory.
+ * matrix. Pointers are offsets into the imported memory.
  *
  * Compiled with assemblyscript, a dependency of the tests alone (one compiles it again and compares the committed bytes):
  * asc row-products.as.ts --optimizeLevel 3 --shrinkLevel 1 --runtime stub --enable simd --noAssert --importMemory -o row-products.wasm
@@ -18,37 +18,27 @@ function eight(codes: usize): v128 {
 }
 
 /**
- * Inner products of a query with rows of int8 codes, four rows at a time: `out[i] = sum_j query[j] codes[i * stride + j]`.
- * @param codes those at even places with their sign bit turned; four rows beyond the last may be read
+ * Inner products of a query with rows of int8 codes, two rows at a time: `out[i] = sum_j query[j] codes[i * stride + j]`.
+ * @param codes those at even places with their sign bit turned; a row beyond the last may be read
  * @param columns a multiple of 8; the query, 16-bit, is zero beyond its end, so that what rows have there does not count
- * @param out may be written up to the next multiple of four rows
+ * @param out may be written up to the next even row
  */
 export function scan(codes: usize, stride: i32, rows: i32, query: usize, columns: i32, out: usize): void {
-  const zero = i32x4.splat(0);
-  const second = stride;
-  const third = stride << 1;
-  const fourth = third + stride;
-  for (let i = 0; i < rows; i += 4) {
-    let a = zero;
-    let b = zero;
-    let c = zero;
-    let d = zero;
+  for (let i = 0; i < rows; i += 2) {
+    let a = i32x4.splat(0);
+    let b = a;
     let q = query;
     const end = codes + columns;
     for (let p = codes; p < end; p += 8) {
       const x = v128.load(q);
       a = i32x4.add(a, i32x4.dot_i16x8_s(eight(p), x));
-      b = i32x4.add(b, i32x4.dot_i16x8_s(eight(p + second), x));
-      c = i32x4.add(c, i32x4.dot_i16x8_s(eight(p + third), x));
-      d = i32x4.add(d, i32x4.dot_i16x8_s(eight(p + fourth), x));
+      b = i32x4.add(b, i32x4.dot_i16x8_s(eight(p + stride), x));
       q += 16;
     }
     store<i32>(out, total(a));
     store<i32>(out, total(b), 4);
-    store<i32>(out, total(c), 8);
-    store<i32>(out, total(d), 12);
-    codes += fourth + stride;
-    out += 16;
+    codes += stride << 1;
+    out += 8;
   }
 }
 
@@ -78,7 +68,7 @@ export function takeCodes(codes: usize, last: usize, columns: i32, query: usize)
 }
 
 /**
- * The same as `scan` for a query of codes, in two thirds of the time. A vector of codes, read as 16-bit numbers, is `256 h + u`: h the
+ * The same as `scan` for a query of codes, four rows at a time and in two thirds of the time. A vector of codes, read as 16-bit numbers, is `256 h + u`: h the
  * code in its upper byte, u the one in its lower byte plus 128. So `<v, x> + <h, y - 256 x> = <u, x> + <h, y>`, and codes need not be
  * unpacked.
  * @param columns a multiple of 16
@@ -179,69 +169,6 @@ export function halves(rows: usize, stride: i32, count: i32, x: usize, columns: 
   }
 }
 
-/** 1.5 * 2^52: a whole number added to it stands in the lower bits of the sum. */
-const WHOLE: f64 = 6755399441055744;
-
-/**
- * Two numbers times a factor, to the nearest whole numbers, halves up, in lanes 0 and 2. Just below zero, twice the fraction is 2 by
- * rounding.
- */
-function rounded(numbers: v128, factor: v128): v128 {
-  const x = f64x2.mul(numbers, factor);
-  const below = f64x2.floor(x);
-  const fraction = f64x2.sub(x, below);
-  const up = f64x2.pmin(f64x2.floor(f64x2.add(fraction, fraction)), f64x2.splat(1));
-  return f64x2.add(f64x2.add(below, up), f64x2.splat(WHOLE));
-}
-
-/**
- * One tap's code, as `src/memory/codes.ts` defines it.
- * @param values 32-bit floats, with zeros up to a multiple of 8
- * @param out 8-bit
- * @returns whether it has one: the values are finite, and not all zero
- */
-export function encode(values: usize, count: i32, scale: f64, out: usize): bool {
-  let sizes = f32x4.splat(0);
-  const end = values + (count << 2);
-  for (let p = values; p < end; p += 16) sizes = f32x4.pmax(sizes, f32x4.abs(v128.load(p)));
-  const low = max(f32x4.extract_lane(sizes, 0), f32x4.extract_lane(sizes, 1));
-  const largest = <f64>max(low, max(f32x4.extract_lane(sizes, 2), f32x4.extract_lane(sizes, 3)));
-  let squares = 0.0;
-  const divisor = f64x2.splat(largest);
-  for (let p = values; p < end; p += 16) {
-    const v = v128.load(p);
-    let x = f64x2.div(f64x2.promote_low_f32x4(v), divisor);
-    let y = f64x2.div(f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 0)), divisor);
-    x = f64x2.mul(x, x);
-    y = f64x2.mul(y, y);
-    // One after the other, as the typed arrays add them.
-    squares += f64x2.extract_lane(x, 0);
-    squares += f64x2.extract_lane(x, 1);
-    squares += f64x2.extract_lane(y, 0);
-    squares += f64x2.extract_lane(y, 1);
-  }
-  if (!(squares > 0 && largest < Infinity)) return false;
-  const factor = f64x2.splat(scale / (largest * sqrt(squares)));
-  const most = i16x8.splat(127);
-  const least = i16x8.splat(-127);
-  for (let p = values; p < end; p += 32) {
-    const a = v128.load(p);
-    const b = v128.load(p, 16);
-    const first = rounded(f64x2.promote_low_f32x4(a), factor);
-    const second = rounded(f64x2.promote_low_f32x4(v128.shuffle<i64>(a, a, 1, 0)), factor);
-    const third = rounded(f64x2.promote_low_f32x4(b), factor);
-    const fourth = rounded(f64x2.promote_low_f32x4(v128.shuffle<i64>(b, b, 1, 0)), factor);
-    const codes = i16x8.narrow_i32x4_s(
-      v128.shuffle<i32>(first, second, 0, 2, 4, 6),
-      v128.shuffle<i32>(third, fourth, 0, 2, 4, 6),
-    );
-    const clamped = i16x8.max_s(i16x8.min_s(codes, most), least);
-    v128.store64_lane(out, i8x16.narrow_i16x8_s(clamped, clamped), 0);
-    out += 8;
-  }
-  return true;
-}
-
 /** The four sums of two vectors: lanes 0 and 1, then lanes 2 and 3. */
 function total64(low: v128, high: v128): f64 {
   const first = f64x2.extract_lane(low, 0) + f64x2.extract_lane(low, 1);
@@ -252,6 +179,7 @@ function total64(low: v128, high: v128): f64 {
  * Inner products of a vector with rows of 64-bit floats, four rows at a time: `out[i] = sum_j x[j] rows[i * stride + j]`. Each row has
  * four sums, of the entries that are 0, 1, 2 and 3 modulo 4.
  * @param stride in bytes
+ * @param count a multiple of 4
  * @param columns a multiple of 4
  */
 export function dots(rows: usize, stride: i32, count: i32, x: usize, columns: i32, out: usize): void {
@@ -259,8 +187,7 @@ export function dots(rows: usize, stride: i32, count: i32, x: usize, columns: i3
   const bytes = columns << 3;
   const end = x + bytes;
   const third = stride << 1;
-  let i = 0;
-  for (; i + 4 <= count; i += 4) {
+  for (let i = 0; i < count; i += 4) {
     let a0 = zero;
     let a1 = zero;
     let b0 = zero;
@@ -291,18 +218,5 @@ export function dots(rows: usize, stride: i32, count: i32, x: usize, columns: i3
     store<f64>(out, total64(d0, d1), 24);
     rows += third << 1;
     out += 32;
-  }
-  for (; i < count; i++) {
-    let a0 = zero;
-    let a1 = zero;
-    let p = rows;
-    for (let at = x; at < end; at += 32) {
-      a0 = f64x2.add(a0, f64x2.mul(v128.load(p), v128.load(at)));
-      a1 = f64x2.add(a1, f64x2.mul(v128.load(p, 16), v128.load(at, 16)));
-      p += 32;
-    }
-    store<f64>(out, total64(a0, a1));
-    rows += stride;
-    out += 8;
   }
 }

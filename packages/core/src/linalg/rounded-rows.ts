@@ -13,12 +13,12 @@ const SMALLEST = 512;
 const STEP = 16;
 
 /**
- * Rounds weights `[start, start + width)` in place to multiples of the smallest power of two u for which `|w_j| < 2^31 u` and
+ * Rounds weights `[start, start + width)` in place to multiples of the smallest power of two u for which `|w_j| < 2^(bits - 1) u` and
  * `127 sum_j |w_j| <= 2^53 u`: no sum of products with codes, in whatever order, is then more than 2^53 multiples. An error of at most
- * 2^-31 of the largest weight, for widths up to 2^14.
- * @returns u; 0 for weights that are all 0
+ * 2^-bits times twice the largest weight, or 2^-46 times the sum of weights where that is more.
+ * @returns u; 0 for weights that are all 0, NaN for weights that are not finite, which stay
  */
-export function roundWeights(weights: Float64Array, start: number, width: number): number {
+export function roundWeights(weights: Float64Array, start: number, width: number, bits: number): number {
   let largest = 0;
   let sum = 0;
   for (let j = start; j < start + width; j++) {
@@ -28,7 +28,7 @@ export function roundWeights(weights: Float64Array, start: number, width: number
   }
   if (!(sum > 0 && sum < Infinity)) return sum === 0 ? 0 : NaN;
   // 1.0001 for 1 and 128 for 127 leave room for what rounding adds, and for the signs of lower halves.
-  const exponent = Math.max(Math.ceil(Math.log2(1.0001 * largest)) - 31, Math.ceil(Math.log2(128 * sum)) - 53);
+  const exponent = Math.max(Math.ceil(Math.log2(1.0001 * largest)) + 1 - bits, Math.ceil(Math.log2(128 * sum)) - 53);
   const unit = 2 ** Math.max(exponent, -1000);
   const inverse = 1 / unit;
   for (let j = start; j < start + width; j++) weights[j] = Math.round(weights[j] * inverse) * unit;
@@ -77,7 +77,7 @@ export class RoundedRows {
 
   /** Row `i`, from weights `[start, start + width)`, which are rounded in place; zero beyond them. */
   setRow(i: number, weights: Float64Array, start: number, width = this.#columns): void {
-    const unit = roundWeights(weights, start, width);
+    const unit = roundWeights(weights, start, width, 32);
     this.#units[i] = unit;
     if (this.#weights !== undefined) {
       this.#weights.set(weights.subarray(start, start + width), i * this.#columns);
@@ -112,15 +112,9 @@ export class RoundedRows {
     const weights = this.#weights!;
     for (let i = first; i < first + count; i++) {
       const at = i * this.#columns;
-      let s0 = 0;
-      let s1 = 0;
-      let j = 0;
-      for (; j + 1 < columns; j += 2) {
-        s0 += weights[at + j] * x[j];
-        s1 += weights[at + j + 1] * x[j + 1];
-      }
-      if (j < columns) s0 += weights[at + j] * x[j];
-      out[i] = s0 + s1;
+      let sum = 0;
+      for (let j = 0; j < columns; j++) sum += weights[at + j] * x[j];
+      out[i] = sum;
     }
   }
 }

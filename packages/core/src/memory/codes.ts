@@ -1,7 +1,6 @@
 /** Example codes: an embedding's taps, each of unit length, rounded to int8 so that every statistic of them is exact. */
 
 import { ImprintError } from '../errors.ts';
-import { rowProductsModule } from '../linalg/row-products-module.ts';
 
 /** Units of standard deviation that the largest code stands for: a unit vector's entries are about 1/sqrt(dim). */
 const RANGE = 6;
@@ -43,16 +42,8 @@ export function encodeCodesInto(
     );
   }
   const scale = codeScale(dim);
-  const encoder = encoderOf(dim);
   for (let start = 0; start < embeddings.length; start += dim) {
     const end = start + dim;
-    if (encoder !== undefined) {
-      encoder.values.set(embeddings.subarray(start, end));
-      if (encoder.encode(scale) !== 0) {
-        codes.set(encoder.codes, start);
-        continue;
-      }
-    }
     // Dividing by the largest entry first keeps the sum of squares clear of overflow and underflow.
     let largest = 0;
     for (let i = start; i < end; i++) {
@@ -80,29 +71,4 @@ export function encodeCodesInto(
       codes[i] = q > 127 ? 127 : q < -127 ? -127 : q;
     }
   }
-}
-
-interface Encoder {
-  /** Float32Array, dim: a tap. */
-  readonly values: Float32Array;
-  /** Int8Array, dim: its code, where `encode` is not 0. */
-  readonly codes: Int8Array;
-  encode(scale: number): number;
-}
-
-/** The last one: whoever encodes mostly does so with one dimension. */
-let known: { readonly dim: number; readonly encoder: Encoder | undefined } | undefined;
-
-/** The same in machine code, bit for bit, in a quarter of the time. @returns undefined where the engine refuses it */
-function encoderOf(dim: number): Encoder | undefined {
-  if (known?.dim === dim) return known.encoder;
-  const padded = (dim + 7) & ~7;
-  const module = rowProductsModule(5 * padded);
-  const encoder = module && {
-    values: new Float32Array(module.buffer, 0, dim),
-    codes: new Int8Array(module.buffer, 4 * padded, dim),
-    encode: (scale: number) => module.encode(0, padded, scale, 4 * padded),
-  };
-  known = { dim, encoder };
-  return encoder;
 }

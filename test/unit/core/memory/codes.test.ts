@@ -16,7 +16,7 @@ function codeByDefinition(values: Float32Array): number[] {
   return Array.from(values, (x) => Math.max(-127, Math.min(127, Math.round(x * factor))) + 0);
 }
 
-it('codes are those of the definition to the last one, on machine code at any dimension', () => {
+it('codes are those of the definition to the last one, also at halves and just below zero', () => {
   const number = fc.float({ noNaN: true, noDefaultInfinity: true });
   // Whole numbers put some entries on a half, small ones next to zero.
   const whole = fc.integer({ min: -8, max: 8 });
