@@ -20,7 +20,7 @@ import type { Gemm } from './gemm.ts';
 import type { FitContext, HeadReport } from './head.ts';
 import { createWasmGemm } from './linalg/wasm-gemm.ts';
 import { loadSeldom } from './load-seldom.ts';
-import { encodeCodes } from './memory/codes.ts';
+import { encodeCodes, encodeCodesInto } from './memory/codes.ts';
 import { classNotFound, type ClassSummary } from './memory/class-map.ts';
 import { canonicalLabel } from './memory/label.ts';
 import type { AbortSignalLike } from './platform.ts';
@@ -72,6 +72,8 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   readonly #ownsBackbone: boolean;
   #content: Content;
   #pending: PendingSolution | undefined;
+  /** Int8Array, taps x dim: scratch of single queries. To allocate takes as long as to encode. */
+  readonly #codes: Int8Array;
   #disposed = false;
 
   /** @throws INVALID_ARGUMENT for an unknown head or memory, or `unknownBelow` outside 0 to 1 */
@@ -86,6 +88,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     this.unknownBelow = unknownBelow;
     this.#context = { gemm, carry: new Carry(), ...(yieldToHost && { yieldToHost }) };
     this.#ownsBackbone = ownsBackbone;
+    this.#codes = new Int8Array(backbone.identity.taps.length * backbone.identity.dim);
   }
 
   /**
@@ -365,10 +368,13 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   /** At once where it is solved: every promise waited for takes as long as a small classifier's answer. */
   #predictOne(embedding: Float32Array, options: ClassifyOptions): Prediction<Label> | Promise<Prediction<Label>> {
     const { dim, taps } = this.backbone.identity;
-    const codes = encodeCodes(embedding, 1, taps.length, dim);
-    const answer = (solution: Solution): Prediction<Label> => solution.predictOne(codes, options) as Prediction<Label>;
     const solved = this.#solved(options.signal);
-    return solved ? answer(solved) : this.#solve(options.signal).then(answer);
+    if (solved !== undefined) {
+      encodeCodesInto(embedding, 1, taps.length, dim, this.#codes);
+      return solved.predictOne(this.#codes, options) as Prediction<Label>;
+    }
+    const codes = encodeCodes(embedding, 1, taps.length, dim);
+    return this.#solve(options.signal).then((solution) => solution.predictOne(codes, options) as Prediction<Label>);
   }
 
   async #predict(embeddings: readonly Float32Array[], options: ClassifyOptions): Promise<Prediction<Label>[]> {

@@ -10,11 +10,12 @@ interface Waiter {
 }
 
 export class PendingSolution {
+  /** The solution, once there is one. */
+  solved: Solution | undefined;
   readonly #solution: Promise<Solution>;
   readonly #waiting = new Set<Waiter>();
   #state: 'running' | 'solved' | 'stopped' = 'running';
   #reason: unknown;
-  #solved: Solution | undefined;
 
   /** Starts `solve` at once, with a signal of its own: call `wait` in the same turn. */
   constructor(context: FitContext, solve: (context: FitContext) => Promise<Solution>) {
@@ -44,7 +45,7 @@ export class PendingSolution {
     this.#solution.then(
       (solution) => {
         this.#state = 'solved';
-        this.#solved = solution;
+        this.solved = solution;
       },
       () => (this.#state = 'stopped'),
     );
@@ -53,11 +54,6 @@ export class PendingSolution {
   /** Whether it ended without a solution: the next caller needs another. */
   get stopped(): boolean {
     return this.#state === 'stopped';
-  }
-
-  /** The solution, once there is one. */
-  get solved(): Solution | undefined {
-    return this.#solved;
   }
 
   /** @throws the signal's reason, as soon as it aborts; what the solve throws */

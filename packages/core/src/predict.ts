@@ -23,6 +23,8 @@ export interface Parts {
   readonly width: number;
   readonly head: FittedHead;
   readonly calibration: Calibration;
+  /** Float64Array, numClasses: scratch of single queries. */
+  readonly scores: Float64Array;
   readonly detector: Pick<UnknownDetector, 'detectInto'>;
   /** p-value from which on a query is known. */
   readonly unknownBelow: number;
@@ -47,7 +49,7 @@ export async function predict(
 /** The same of one query, at once. */
 export function predictOne(parts: Parts, codes: Int8Array, options: PredictOptions): Prediction {
   checkOptions(options);
-  const scores = new Float64Array(parts.head.numClasses);
+  const { scores } = parts;
   parts.head.scoresInto(codes, 1, scores);
   return predictions(parts, codes, 1, scores, options)[0];
 }

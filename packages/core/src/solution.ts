@@ -71,7 +71,8 @@ async function solveExamples(
       similarity,
       source: sources[row],
     }));
-  const parts = { labels, width, head, calibration, detector, unknownBelow, nearest };
+  const scores = new Float64Array(labels.length);
+  const parts = { labels, width, scores, head, calibration, detector, unknownBelow, nearest };
   return {
     labels,
     head,

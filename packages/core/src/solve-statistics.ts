@@ -21,7 +21,8 @@ export async function solveStatistics(
   const temperature = await statisticsTemperature(head, statistics, context);
   const detector = await fitStatisticsDetector(statistics, context);
   const calibration = { temperature, slope: 1, offset: 0 };
-  const parts = { labels, width, head, calibration, detector, unknownBelow, nearest: () => [] };
+  const scores = new Float64Array(labels.length);
+  const parts = { labels, width, scores, head, calibration, detector, unknownBelow, nearest: () => [] };
   return {
     labels,
     head,

@@ -18,37 +18,27 @@ function eight(codes: usize): v128 {
 }
 
 /**
- * Inner products of a query with rows of int8 codes, four rows at a time: `out[i] = sum_j query[j] codes[i * stride + j]`.
- * @param codes those at even places with their sign bit turned; four rows beyond the last may be read
+ * Inner products of a query with rows of int8 codes, two rows at a time: `out[i] = sum_j query[j] codes[i * stride + j]`.
+ * @param codes those at even places with their sign bit turned; a row beyond the last may be read
  * @param columns a multiple of 8; the query, 16-bit, is zero beyond its end, so that what rows have there does not count
- * @param out may be written up to the next multiple of four rows
+ * @param out may be written up to the next even row
  */
 export function scan(codes: usize, stride: i32, rows: i32, query: usize, columns: i32, out: usize): void {
-  const zero = i32x4.splat(0);
-  const second = stride;
-  const third = stride << 1;
-  const fourth = third + stride;
-  for (let i = 0; i < rows; i += 4) {
-    let a = zero;
-    let b = zero;
-    let c = zero;
-    let d = zero;
+  for (let i = 0; i < rows; i += 2) {
+    let a = i32x4.splat(0);
+    let b = a;
     let q = query;
     const end = codes + columns;
     for (let p = codes; p < end; p += 8) {
       const x = v128.load(q);
       a = i32x4.add(a, i32x4.dot_i16x8_s(eight(p), x));
-      b = i32x4.add(b, i32x4.dot_i16x8_s(eight(p + second), x));
-      c = i32x4.add(c, i32x4.dot_i16x8_s(eight(p + third), x));
-      d = i32x4.add(d, i32x4.dot_i16x8_s(eight(p + fourth), x));
+      b = i32x4.add(b, i32x4.dot_i16x8_s(eight(p + stride), x));
       q += 16;
     }
     store<i32>(out, total(a));
     store<i32>(out, total(b), 4);
-    store<i32>(out, total(c), 8);
-    store<i32>(out, total(d), 12);
-    codes += fourth + stride;
-    out += 16;
+    codes += stride << 1;
+    out += 8;
   }
 }
 
@@ -78,7 +68,7 @@ export function takeCodes(codes: usize, last: usize, columns: i32, query: usize)
 }
 
 /**
- * The same as `scan` for a query of codes, in two thirds of the time. A vector of codes, read as 16-bit numbers, is `256 h + u`: h the
+ * The same as `scan` for a query of codes, four rows at a time and in two thirds of the time. A vector of codes, read as 16-bit numbers, is `256 h + u`: h the
  * code in its upper byte, u the one in its lower byte plus 128. So `<v, x> + <h, y - 256 x> = <u, x> + <h, y>`, and codes need not be
  * unpacked.
  * @param columns a multiple of 16
@@ -134,14 +124,14 @@ function wideTotal(v: v128): f64 {
 const HALVES_COLUMNS = 2048;
 
 /**
- * Inner products of codes with rows of whole numbers of 32 bits, two rows at a time: `out[i] = sum_j x[j] rows[i, j]`, exact as 64-bit
- * floats. A row has, for every eight columns, eight upper halves, then eight lower ones; both signed, the number is `65536 upper + lower`.
+ * Inner products of codes with rows of whole numbers of 32 bits, two rows at a time: `out[i] = units[i] sum_j x[j] rows[i, j]`, sums
+ * exact as 64-bit floats. A row has, for every eight columns, eight upper halves, then eight lower ones; both signed, the number is `65536 upper + lower`.
  * @param stride in bytes
  * @param count even
  * @param x 8-bit
  * @param columns a multiple of 16
  */
-export function halves(rows: usize, stride: i32, count: i32, x: usize, columns: i32, out: usize): void {
+export function halves(rows: usize, stride: i32, count: i32, x: usize, columns: i32, units: usize, out: usize): void {
   const zero = i32x4.splat(0);
   for (let i = 0; i < count; i += 2) {
     let first = 0.0;
@@ -171,9 +161,10 @@ export function halves(rows: usize, stride: i32, count: i32, x: usize, columns: 
       first += wideTotal(a) * 65536 + wideTotal(b);
       second += wideTotal(c) * 65536 + wideTotal(d);
     }
-    store<f64>(out, first);
-    store<f64>(out, second, 8);
+    store<f64>(out, first * load<f64>(units));
+    store<f64>(out, second * load<f64>(units, 8), 8);
     rows += stride << 1;
+    units += 16;
     out += 16;
   }
 }
@@ -188,6 +179,7 @@ function total64(low: v128, high: v128): f64 {
  * Inner products of a vector with rows of 64-bit floats, four rows at a time: `out[i] = sum_j x[j] rows[i * stride + j]`. Each row has
  * four sums, of the entries that are 0, 1, 2 and 3 modulo 4.
  * @param stride in bytes
+ * @param count a multiple of 4
  * @param columns a multiple of 4
  */
 export function dots(rows: usize, stride: i32, count: i32, x: usize, columns: i32, out: usize): void {
@@ -195,8 +187,7 @@ export function dots(rows: usize, stride: i32, count: i32, x: usize, columns: i3
   const bytes = columns << 3;
   const end = x + bytes;
   const third = stride << 1;
-  let i = 0;
-  for (; i + 4 <= count; i += 4) {
+  for (let i = 0; i < count; i += 4) {
     let a0 = zero;
     let a1 = zero;
     let b0 = zero;
@@ -227,18 +218,5 @@ export function dots(rows: usize, stride: i32, count: i32, x: usize, columns: i3
     store<f64>(out, total64(d0, d1), 24);
     rows += third << 1;
     out += 32;
-  }
-  for (; i < count; i++) {
-    let a0 = zero;
-    let a1 = zero;
-    let p = rows;
-    for (let at = x; at < end; at += 32) {
-      a0 = f64x2.add(a0, f64x2.mul(v128.load(p), v128.load(at)));
-      a1 = f64x2.add(a1, f64x2.mul(v128.load(p, 16), v128.load(at, 16)));
-      p += 32;
-    }
-    store<f64>(out, total64(a0, a1));
-    rows += stride;
-    out += 8;
   }
 }

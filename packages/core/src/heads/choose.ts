@@ -91,6 +91,7 @@ async function fitAuto(
   const combine = (a: Float64Array, b: Float64Array, out: Float64Array): void => {
     for (let i = 0; i < out.length; i++) out[i] = weightRidge * a[i] + weightLinear * b[i];
   };
+  const scratch = new Float64Array(numClasses);
   return {
     report: {
       head: 'auto',
@@ -109,7 +110,7 @@ async function fitAuto(
     leaveOneOut: () => leftOut,
     scoresInto(codes, numQueries, out) {
       const scores = out.subarray(0, numQueries * numClasses);
-      const other = new Float64Array(scores.length);
+      const other = numQueries === 1 ? scratch : new Float64Array(scores.length);
       ridge.scoresInto(codes, numQueries, scores);
       linear.scoresInto(codes, numQueries, other);
       combine(scores, other, scores);

@@ -6,6 +6,7 @@
 
 import type { FitContext } from '../head.ts';
 import { RowDots } from '../linalg/row-dots.ts';
+import { roundWeights } from '../linalg/rounded-rows.ts';
 
 /** `score_c = sum_j weights[c, j] q_j + offsets[c]`, over the codes as they are stored. */
 export interface LinearScores {
@@ -17,32 +18,14 @@ export interface LinearScores {
   readonly offsets: Float64Array;
 }
 
+/** Of the largest weight: as many as the sum of weights leaves. */
+const BITS = 53;
 /** Multiplications from which many queries go through the Gemm. */
 const GEMM_WORK = 2 ** 21;
-/** Numbers of this size have no room for a fraction. */
-const WHOLE = 1.5 * 2 ** 52;
 /** Scores that one product gives at most, so that it stays small beside its inputs: 32 MB. */
 const GEMM_SCORES = 2 ** 22;
 /** Weights up to which machine code has a copy of them: 32 MB. Beyond, memory is the limit either way. */
 const MOST_COPIED = 2 ** 22;
-
-/**
- * Rounds weights in place, each class's to multiples of the smallest power of two u for which `127 sum_j |w_j| <= 2^53 u`: no sum of
- * products with codes, in whatever order, is then more than 2^53 multiples. An error of at most 2^-46 of that sum of weights.
- */
-export function roundWeights(weights: Float64Array, width: number): void {
-  for (let start = 0; start < weights.length; start += width) {
-    let sum = 0;
-    for (let j = start; j < start + width; j++) sum += Math.abs(weights[j]);
-    if (!(sum > 0 && sum < Infinity)) continue;
-    // 128 for 127 leaves room for what rounding adds.
-    const unit = 2 ** (Math.ceil(Math.log2(128 * sum)) - 53);
-    const inverse = 1 / unit;
-    if (inverse === Infinity) continue;
-    // Below 2^51 this leaves the nearest whole number, and costs a third of Math.round.
-    for (let j = start; j < start + width; j++) weights[j] = (weights[j] * inverse + WHOLE - WHOLE) * unit;
-  }
-}
 
 const prepared = new WeakMap<Float64Array, RowDots | 'rounded'>();
 
@@ -81,7 +64,7 @@ function copyFor({ weights, width, numClasses }: LinearScores): RowDots | 'round
 
 /** Rounds the weights of classes `[first, end)`, and copies them. */
 function takeClasses({ weights, width }: LinearScores, to: RowDots | 'rounded', first: number, end: number): void {
-  roundWeights(weights.subarray(first * width, end * width), width);
+  for (let c = first; c < end; c++) roundWeights(weights, c * width, width, BITS);
   if (to === 'rounded') return;
   for (let c = first; c < end; c++) to.rows.set(weights.subarray(c * width, (c + 1) * width), c * to.stride);
 }
@@ -102,7 +85,7 @@ export function linearScoresInto(linear: LinearScores, codes: Int8Array, numQuer
   for (let q = 0; q < numQueries; q++) {
     const from = q * width;
     for (let j = 0; j < width; j++) x[j] = codes[from + j];
-    dots.multiply(0, numClasses);
+    dots.multiply();
     const at = q * numClasses;
     for (let c = 0; c < numClasses; c++) out[at + c] = products[c] + offsets[c];
   }

@@ -106,7 +106,7 @@ async function kernelScores(model: KernelModel): Promise<Pick<Required<FittedHea
   const combine = await coefficientRows(model);
   const values = combine.x.subarray(0, numExamples);
   const combineInto = (out: Float64Array, at: number): void => {
-    combine.multiply(0, numClasses);
+    combine.multiply();
     out.set(combine.out, at);
   };
   return {

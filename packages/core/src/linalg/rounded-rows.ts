@@ -9,16 +9,18 @@ import { rowProductsModule, type RowProductsModule } from './row-products-module
 /** Bytes up to which rows live in memory of the machine code, and weights below which it is not worth an instance. */
 const LARGEST_BYTES = 2 ** 28;
 const SMALLEST = 512;
+/** Numbers of this size have no room for a fraction. */
+const WHOLE = 1.5 * 2 ** 52;
 /** Codes of a step of the machine code. */
 const STEP = 16;
 
 /**
- * Rounds weights `[start, start + width)` in place to multiples of the smallest power of two u for which `|w_j| < 2^31 u` and
+ * Rounds weights `[start, start + width)` in place to multiples of the smallest power of two u for which `|w_j| < 2^(bits - 1) u` and
  * `127 sum_j |w_j| <= 2^53 u`: no sum of products with codes, in whatever order, is then more than 2^53 multiples. An error of at most
- * 2^-31 of the largest weight, for widths up to 2^14.
- * @returns u; 0 for weights that are all 0
+ * 2^-bits times twice the largest weight, or 2^-46 times the sum of weights where that is more.
+ * @returns u; 0 for weights that are all 0, NaN for weights that are not finite, which stay
  */
-export function roundWeights(weights: Float64Array, start: number, width: number): number {
+export function roundWeights(weights: Float64Array, start: number, width: number, bits: number): number {
   let largest = 0;
   let sum = 0;
   for (let j = start; j < start + width; j++) {
@@ -28,10 +30,11 @@ export function roundWeights(weights: Float64Array, start: number, width: number
   }
   if (!(sum > 0 && sum < Infinity)) return sum === 0 ? 0 : NaN;
   // 1.0001 for 1 and 128 for 127 leave room for what rounding adds, and for the signs of lower halves.
-  const exponent = Math.max(Math.ceil(Math.log2(1.0001 * largest)) - 31, Math.ceil(Math.log2(128 * sum)) - 53);
+  const exponent = Math.max(Math.ceil(Math.log2(1.0001 * largest)) + 1 - bits, Math.ceil(Math.log2(128 * sum)) - 53);
   const unit = 2 ** Math.max(exponent, -1000);
   const inverse = 1 / unit;
-  for (let j = start; j < start + width; j++) weights[j] = Math.round(weights[j] * inverse) * unit;
+  // Below 2^51 this leaves the nearest whole number, in a third of the time that Math.round takes.
+  for (let j = start; j < start + width; j++) weights[j] = (weights[j] * inverse + WHOLE - WHOLE) * unit;
   return unit;
 }
 
@@ -55,12 +58,14 @@ export class RoundedRows {
     const even = (count + 1) & ~1;
     this.#columns = columns;
     this.#stride = stride;
-    this.#units = new Float64Array(count);
     const outAt = even * stride * 4;
-    const sizeBytes = outAt + even * 8 + stride;
+    const unitsAt = outAt + even * 8;
+    const xAt = unitsAt + even * 8;
+    const sizeBytes = xAt + stride;
     const wanted = count * columns >= smallest && sizeBytes <= LARGEST_BYTES;
     this.#module = wanted ? rowProductsModule(sizeBytes) : undefined;
     if (this.#module === undefined) {
+      this.#units = new Float64Array(count);
       this.#weights = new Float64Array(count * columns);
       this.out = new Float64Array(count);
       this.x = new Int8Array(columns);
@@ -69,12 +74,13 @@ export class RoundedRows {
     const { buffer } = this.#module;
     this.#halves = new Int16Array(buffer, 0, even * stride * 2);
     this.out = new Float64Array(buffer, outAt, even);
-    this.x = new Int8Array(buffer, outAt + even * 8, columns);
+    this.#units = new Float64Array(buffer, unitsAt, even);
+    this.x = new Int8Array(buffer, xAt, columns);
   }
 
   /** Row `i`, from weights `[start, start + width)`, which are rounded in place; zero beyond them. */
   setRow(i: number, weights: Float64Array, start: number, width = this.#columns): void {
-    const unit = roundWeights(weights, start, width);
+    const unit = roundWeights(weights, start, width, 32);
     this.#units[i] = unit;
     if (this.#weights !== undefined) {
       this.#weights.set(weights.subarray(start, start + width), i * this.#columns);
@@ -98,26 +104,20 @@ export class RoundedRows {
    */
   multiply(first: number, count: number, columns = this.#columns): void {
     const { x, out } = this;
-    const units = this.#units;
     if (this.#module !== undefined) {
       const stride = this.#stride * 4;
-      const steps = Math.ceil(columns / STEP) * STEP;
-      this.#module.halves(first * stride, stride, count, x.byteOffset, steps, out.byteOffset + first * 8);
-      for (let i = first; i < first + count; i++) out[i] *= units[i];
+      const steps = (columns + STEP - 1) & -STEP;
+      const at = first * 8;
+      const units = this.#units.byteOffset + at;
+      this.#module.halves(first * stride, stride, count, x.byteOffset, steps, units, out.byteOffset + at);
       return;
     }
     const weights = this.#weights!;
     for (let i = first; i < first + count; i++) {
       const at = i * this.#columns;
-      let s0 = 0;
-      let s1 = 0;
-      let j = 0;
-      for (; j + 1 < columns; j += 2) {
-        s0 += weights[at + j] * x[j];
-        s1 += weights[at + j + 1] * x[j + 1];
-      }
-      if (j < columns) s0 += weights[at + j] * x[j];
-      out[i] = s0 + s1;
+      let sum = 0;
+      for (let j = 0; j < columns; j++) sum += weights[at + j] * x[j];
+      out[i] = sum;
     }
   }
 }

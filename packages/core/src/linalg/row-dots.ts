@@ -13,7 +13,7 @@ const SMALLEST = 512;
 export class RowDots {
   /** `columns` rounded up to a multiple of 4; what is beyond `columns` stays zero. */
   readonly stride: number;
-  /** Float64Array, count x stride. */
+  /** Float64Array, at least count x stride. */
   readonly rows: Float64Array<ArrayBuffer>;
   /** Float64Array, stride: the vector. */
   readonly x: Float64Array<ArrayBuffer>;
@@ -23,32 +23,32 @@ export class RowDots {
 
   /** @param smallest numbers from which machine code is asked for */
   constructor(count: number, columns: number, smallest = SMALLEST) {
-    this.stride = (columns + 3) & ~3;
-    const { stride } = this;
-    const numbers = count * stride + stride + count;
+    const stride = (columns + 3) & ~3;
+    // Rows are multiplied four at a time.
+    const fours = (count + 3) & ~3;
+    const numbers = fours * stride + stride + fours;
     const wanted = numbers >= smallest && numbers * 8 <= LARGEST_BYTES;
+    this.stride = stride;
     this.#module = wanted ? rowProductsModule(numbers * 8) : undefined;
     const buffer = this.#module?.buffer ?? new ArrayBuffer(numbers * 8);
-    this.rows = new Float64Array(buffer, 0, count * stride);
+    this.rows = new Float64Array(buffer, 0, fours * stride);
     this.x = new Float64Array(buffer, this.rows.byteLength, stride);
     this.out = new Float64Array(buffer, this.rows.byteLength + this.x.byteLength, count);
   }
 
-  /** `out[i] = <rows_i, x>` for rows `[first, first + count)`, over the first `columns` entries, a multiple of 4. */
-  multiply(first: number, count: number, columns = this.stride): void {
+  /** `out[i] = <rows_i, x>` for every row. */
+  multiply(): void {
     const { stride, rows, x, out } = this;
     if (this.#module !== undefined) {
-      const at = first * stride * 8;
-      this.#module.dots(at, stride * 8, count, x.byteOffset, columns, out.byteOffset + first * 8);
+      this.#module.dots(0, stride * 8, out.length, x.byteOffset, stride, out.byteOffset);
       return;
     }
-    for (let i = first; i < first + count; i++) {
-      let at = i * stride;
+    for (let i = 0, at = 0; i < out.length; i++) {
       let s0 = 0;
       let s1 = 0;
       let s2 = 0;
       let s3 = 0;
-      for (let j = 0; j < columns; j += 4, at += 4) {
+      for (let j = 0; j < stride; j += 4, at += 4) {
         s0 += rows[at] * x[j];
         s1 += rows[at + 1] * x[j + 1];
         s2 += rows[at + 2] * x[j + 2];

@@ -22,13 +22,25 @@ export function encodeCodes(
   taps: number,
   dim: number,
 ): Int8Array<ArrayBuffer> {
+  const codes = new Int8Array(count * taps * dim);
+  encodeCodesInto(embeddings, count, taps, dim, codes);
+  return codes;
+}
+
+/** The same into `codes`, Int8Array, count x taps x dim. */
+export function encodeCodesInto(
+  embeddings: Float32Array,
+  count: number,
+  taps: number,
+  dim: number,
+  codes: Int8Array,
+): void {
   if (embeddings.length !== count * taps * dim) {
     throw new ImprintError(
       'INVALID_EMBEDDING',
       `Expected ${count} x ${taps} x ${dim} = ${count * taps * dim} values, got ${embeddings.length}. Check that the embedding comes from this classifier's backbone.`,
     );
   }
-  const codes = new Int8Array(embeddings.length);
   const scale = codeScale(dim);
   for (let start = 0; start < embeddings.length; start += dim) {
     const end = start + dim;
@@ -59,5 +71,4 @@ export function encodeCodes(
       codes[i] = q > 127 ? 127 : q < -127 ? -127 : q;
     }
   }
-  return codes;
 }

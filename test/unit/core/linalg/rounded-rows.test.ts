@@ -32,7 +32,7 @@ it('machine code and typed arrays give the exact products of the rounded rows, a
       const units = Array.from({ length: count }, (_, i) => {
         plain.setRow(i, weights, i * columns);
         fast.setRow(i, weights, i * columns);
-        return roundWeights(weights, i * columns, columns);
+        return roundWeights(weights, i * columns, columns, 32);
       });
       const x = Int8Array.from({ length: columns }, (_, j) => (largest ? 127 : Math.sin(j + seed) * 127));
       for (const part of [columns, columns & ~15]) {
@@ -55,14 +55,14 @@ it('rounding moves a weight by at most 2^-31 of the largest of its row, and no m
   const weights = weightsOf(3 * width, 1);
   const rounded = weights.slice();
   for (let i = 0; i < 3; i++) {
-    const unit = roundWeights(rounded, i * width, width);
+    const unit = roundWeights(rounded, i * width, width, 32);
     const own = weights.subarray(i * width, (i + 1) * width);
     const largest = own.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
     own.forEach((weight, j) => {
       expect(Math.abs(rounded[i * width + j] - weight)).toBeLessThanOrEqual(largest * 2 ** -31);
     });
     const once = rounded.slice();
-    expect(roundWeights(rounded, i * width, width)).toBe(unit);
+    expect(roundWeights(rounded, i * width, width, 32)).toBe(unit);
     expect(rounded).toEqual(once);
   }
   expect(rounded).not.toEqual(weights);

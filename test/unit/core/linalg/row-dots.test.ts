@@ -6,7 +6,7 @@ import { RowDots } from '../../../../packages/core/src/linalg/row-dots.ts';
 
 const number = fc.double({ min: -1e3, max: 1e3, noNaN: true });
 
-it('machine code gives the bits of typed arrays, at any shape and over part of the rows and columns', () => {
+it('machine code gives the bits of typed arrays, at any shape', () => {
   const cases = fc.record({
     count: fc.integer({ min: 1, max: 13 }),
     columns: fc.integer({ min: 1, max: 21 }),
@@ -20,7 +20,7 @@ it('machine code gives the bits of typed arrays, at any shape and over part of t
           for (let j = 0; j < columns; j++) dots.rows[i * dots.stride + j] = values[(i * 7 + j * 3) % values.length];
         }
         for (let j = 0; j < columns; j++) dots.x[j] = values[(j * 11 + 5) % values.length];
-        dots.multiply(0, count);
+        dots.multiply();
       }
       expect(fast.out.slice()).toEqual(plain.out.slice());
       for (let i = 0; i < count; i++) {
@@ -34,10 +34,6 @@ it('machine code gives the bits of typed arrays, at any shape and over part of t
         // Sums in another order differ by rounding: at most 21 roundings of the terms' size.
         expect(Math.abs(plain.out[i] - sum)).toBeLessThanOrEqual(21 * 2 ** -52 * size);
       }
-      const first = count >> 1;
-      const part = plain.stride - 4;
-      for (const dots of [fast, plain]) dots.multiply(first, count - first, part);
-      expect(fast.out.slice()).toEqual(plain.out.slice());
     }),
   );
 });

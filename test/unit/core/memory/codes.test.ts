@@ -7,6 +7,29 @@ function naiveCode(x: number, norm: number, dim: number): number {
   return Math.max(-127, Math.min(127, Math.round((x / norm) * Math.sqrt(dim) * (127 / 6))));
 }
 
+/** The definition step by step, in the order of the numbers. */
+function codeByDefinition(values: Float32Array): number[] {
+  const largest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  let squares = 0;
+  for (const x of values) squares += (x / largest) * (x / largest);
+  const factor = codeScale(values.length) / (largest * Math.sqrt(squares));
+  return Array.from(values, (x) => Math.max(-127, Math.min(127, Math.round(x * factor))) + 0);
+}
+
+it('codes are those of the definition to the last one, also at halves and just below zero', () => {
+  const number = fc.float({ noNaN: true, noDefaultInfinity: true });
+  // Whole numbers put some entries on a half, small ones next to zero.
+  const whole = fc.integer({ min: -8, max: 8 });
+  fc.assert(
+    fc.property(fc.array(fc.oneof(number, whole, fc.constant(-1e-30)), { minLength: 1, maxLength: 70 }), (list) => {
+      const values = Float32Array.from(list);
+      fc.pre(values.some((x) => x !== 0));
+      expect([...encodeCodes(values, 1, 1, values.length)]).toEqual(codeByDefinition(values));
+    }),
+    { numRuns: 500 },
+  );
+});
+
 describe('encodeCodes', () => {
   it('gives each tap unit length and rounds to the definition', () => {
     const entry = fc.float({ noNaN: true, noDefaultInfinity: true, min: -1000, max: 1000 });

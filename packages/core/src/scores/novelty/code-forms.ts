@@ -30,6 +30,8 @@ export interface Whitened {
   /** Float64Array, numClasses: their squared lengths. */
   readonly squares: Float64Array;
   readonly ridge: number;
+  /** `CodeForms.squareOfSum`, for any number of classes. */
+  squareOfSum(factors: Float64Array, scratch: Float64Array): number;
 }
 
 export class CodeForms {
@@ -41,7 +43,7 @@ export class CodeForms {
   /** Float64Array, numClasses: squared lengths of the means. */
   readonly squares: Float64Array;
   readonly #dim: number;
-  readonly #means: Float64Array;
+  readonly #sumOfMany: Whitened['squareOfSum'];
   /** Float64Array, numClasses x numClasses: `<mean, mean>`, where classes are few. */
   readonly #between: Float64Array | undefined;
   /** First those of the quadratic form, then, from `#first` on, those of the means. */
@@ -54,7 +56,7 @@ export class CodeForms {
 
   private constructor(
     { dim, numClasses }: Memory,
-    { whitening, means, squares, ridge }: Whitened,
+    { whitening, squares, ridge, squareOfSum }: Whitened,
     directions: Float64Array,
     deviations: Float64Array | undefined,
     between: Float64Array | undefined,
@@ -63,19 +65,16 @@ export class CodeForms {
     this.products = new Float64Array(numClasses);
     this.squares = squares;
     this.#dim = dim;
-    this.#means = means;
+    this.#sumOfMany = squareOfSum;
     this.#between = between;
     this.#ridge = deviations && ridge;
     this.#diagonal = Float64Array.from({ length: dim }, (_, i) => whitening[i * dim + i]);
     const count = deviations ? deviations.length / dim : dim;
     this.#first = (count + 1) & ~1;
     this.#rows = new RoundedRows(this.#first + numClasses, dim);
-    const row = new Float64Array(dim);
-    for (let i = 0; i < count; i++) {
-      if (deviations) row.set(deviations.subarray(i * dim, (i + 1) * dim));
-      else row.set(whitening.subarray(i * dim, i * dim + i));
-      this.#rows.setRow(i, row, 0, deviations ? dim : i);
-    }
+    // Rows are rounded in place.
+    const form = deviations ?? whitening.slice();
+    for (let i = 0; i < count; i++) this.#rows.setRow(i, form, i * dim, deviations ? dim : i);
     for (let k = 0; k < numClasses; k++) this.#rows.setRow(this.#first + k, directions, k * dim);
   }
 
@@ -124,25 +123,14 @@ export class CodeForms {
   squareOfSum(factors: Float64Array, scratch: Float64Array): number {
     const { numGroups } = this;
     const between = this.#between;
+    if (between === undefined) return this.#sumOfMany(factors, scratch);
     let sum = 0;
-    if (between !== undefined) {
-      for (let k = 0; k < numGroups; k++) {
-        if (factors[k] === 0) continue;
-        let along = 0;
-        for (let l = 0; l < numGroups; l++) along += factors[l] * between[k * numGroups + l];
-        sum += factors[k] * along;
-      }
-      return sum;
-    }
-    const dim = this.#dim;
-    const means = this.#means;
-    scratch.fill(0);
     for (let k = 0; k < numGroups; k++) {
-      const factor = factors[k];
-      if (factor === 0) continue;
-      for (let j = 0; j < dim; j++) scratch[j] += factor * means[k * dim + j];
+      if (factors[k] === 0) continue;
+      let along = 0;
+      for (let l = 0; l < numGroups; l++) along += factors[l] * between[k * numGroups + l];
+      sum += factors[k] * along;
     }
-    for (let j = 0; j < dim; j++) sum += scratch[j] * scratch[j];
     return sum;
   }
 }
@@ -163,11 +151,10 @@ async function deviationRows(memory: Memory, ridge: number, context: FitContext)
 }
 
 /** Examples by class and first tap, so that bits do not depend on their order. */
-function inCodeOrder({ codes, classIndices, width, dim, numExamples }: Memory): Int32Array {
-  return Int32Array.from({ length: numExamples }, (_, i) => i).sort((a, b) => {
-    if (classIndices[a] !== classIndices[b]) return classIndices[a] - classIndices[b];
-    let j = 0;
-    while (j < dim - 1 && codes[a * width + j] === codes[b * width + j]) j++;
-    return codes[a * width + j] - codes[b * width + j];
+function inCodeOrder({ codes, classIndices, width, dim }: Memory): Int32Array {
+  return Int32Array.from(classIndices.keys()).sort((a, b) => {
+    let order = classIndices[a] - classIndices[b];
+    for (let j = 0; order === 0 && j < dim; j++) order = codes[a * width + j] - codes[b * width + j];
+    return order;
   });
 }

@@ -13,7 +13,6 @@
 import type { FitContext, Memory } from '../../head.ts';
 import { choleskyFactor } from '../../linalg/cholesky.ts';
 import { solveLower } from '../../linalg/cholesky-solve.ts';
-import { RowDots } from '../../linalg/row-dots.ts';
 import { codeScale } from '../../memory/codes.ts';
 import { dotProduct } from '../dot-product.ts';
 import { CodeForms } from './code-forms.ts';
@@ -24,9 +23,6 @@ export function groupRidge(dim: number): number {
   const scale = codeScale(dim);
   return (scale * scale) / 2;
 }
-
-/** Rows of the triangular factor that are multiplied together, a multiple of 4. */
-const BAND = 16;
 
 /** Whitened examples and their inner products with all means, row by row. */
 export interface ExampleProducts {
@@ -58,7 +54,6 @@ export class WhitenedGroups {
   readonly #fullSquares: Float64Array;
   readonly #query: Float64Array;
   readonly #away: Float64Array;
-  #dots: { readonly whitening: RowDots; readonly means: RowDots } | undefined;
   #gain = 0;
   #home = -1;
 
@@ -111,35 +106,15 @@ export class WhitenedGroups {
   /** Reads a query: fills `square`, `products` and `squares`. */
   readQuery(codes: Int8Array, offset: number): void {
     const { dim } = this.#memory;
-    const { whitening, means } = (this.#dots ??= this.#rowDots());
-    for (let j = 0; j < dim; j++) whitening.x[j] = codes[offset + j];
-    for (let i = 0; i < dim; i += BAND) {
-      // Above the diagonal the factor is zero: each band of rows ends with its last one's diagonal.
-      const rows = Math.min(BAND, dim - i);
-      whitening.multiply(i, rows, Math.min(i + BAND, whitening.stride));
-    }
-    this.#query.set(whitening.out);
-    means.x.set(whitening.out);
-    means.multiply(0, this.numGroups);
-    this.products.set(means.out);
+    const raw = Float64Array.from(codes.subarray(offset, offset + dim));
+    const query = this.#query;
+    // Above the diagonal the factor is zero.
+    for (let i = 0; i < dim; i++) query[i] = dotProduct(this.#whitening, i * dim, raw, 0, i + 1);
+    for (let k = 0; k < this.numGroups; k++) this.products[k] = dotProduct(this.#means, k * dim, query, 0, dim);
     this.#home = -1;
     this.#gain = 0;
-    this.square = dotProduct(this.#query, 0, this.#query, 0, dim);
+    this.square = dotProduct(query, 0, query, 0, dim);
     this.squares.set(this.#fullSquares);
-  }
-
-  /** Copies of the whitening matrix and of the means for single queries, made at the first. */
-  #rowDots(): { readonly whitening: RowDots; readonly means: RowDots } {
-    const { dim } = this.#memory;
-    const whitening = new RowDots(dim, dim);
-    for (let i = 0; i < dim; i++) {
-      whitening.rows.set(this.#whitening.subarray(i * dim, i * dim + i + 1), i * whitening.stride);
-    }
-    const means = new RowDots(this.numGroups, dim);
-    for (let k = 0; k < this.numGroups; k++) {
-      means.rows.set(this.#means.subarray(k * dim, (k + 1) * dim), k * means.stride);
-    }
-    return { whitening, means };
   }
 
   /** What `readExample` needs of many examples, through the Gemm: four products instead of two scalar ones a row. */
@@ -219,7 +194,18 @@ export class WhitenedGroups {
   codeForms(context: FitContext): Promise<CodeForms> {
     const { dim } = this.#memory;
     const means = this.#means.subarray(0, this.numGroups * dim);
-    const whitened = { whitening: this.#whitening, means, squares: this.#fullSquares, ridge: groupRidge(dim) };
+    const squareOfSum = (factors: Float64Array, scratch: Float64Array): number => {
+      this.#home = -1;
+      this.#gain = 0;
+      return this.squareOfSum(factors, scratch);
+    };
+    const whitened = {
+      whitening: this.#whitening,
+      means,
+      squares: this.#fullSquares,
+      ridge: groupRidge(dim),
+      squareOfSum,
+    };
     return CodeForms.of(this.#memory, whitened, context);
   }
 
