@@ -6,7 +6,7 @@ import type { FitContext } from '../head.ts';
 import type { SymmetricPanels } from '../linalg/cholesky.ts';
 import type { ClassSides } from './class-sides.ts';
 import { crossValidation } from './cross-validation.ts';
-import { bestLambda, searchLambdaBySlope } from './lambda-search.ts';
+import { bestLambda, searchLambdaByNewton } from './lambda-search.ts';
 import type { RidgeSystems } from './ridge-systems.ts';
 
 export interface RidgeMoments {
@@ -49,12 +49,15 @@ export async function primalLambda(
   if (typeof given === 'number') return { lambda: given, absolute: given * unit, tried: 0 };
   const loss = crossValidation(moments, systems, context);
   if (given !== undefined) {
-    const { lambda, tried } = await bestLambda(given, async (relative) => (await loss(relative * unit)).value);
+    const { lambda, tried } = await bestLambda(given, async (relative) => (await loss(relative * unit, false)).value);
     return { lambda, absolute: lambda * unit, tried };
   }
   const step = rounded(unit, UNIT_STEPS);
-  const { lambda, tried } = await searchLambdaBySlope((relative) => loss(relative * step));
-  const absolute = rounded(lambda * step, LAMBDA_STEPS);
+  const { lambda, tried } = await searchLambdaByNewton(
+    (relative, withCurvature) => loss(relative * step, withCurvature),
+    (relative) => rounded(relative * step, LAMBDA_STEPS) / step,
+  );
+  const absolute = lambda * step;
   return { lambda: absolute / unit, absolute, tried };
 }
 

@@ -37,22 +37,30 @@ export interface SolvedProbes {
 /** The system of an absolute lambda. */
 export type RidgeSystems = (lambda: number) => Promise<RidgeSystem>;
 
-/** Systems that are factored for one state and forgotten. @param matrix G as `factoredSystem` takes it */
+/** Systems that are factored for one state; the last one is at hand. @param matrix G as `factoredSystem` takes it */
 export function passingSystems(
   matrix: Float64Array | SymmetricPanels,
   order: number,
   sides: ClassSides,
   context: FitContext,
 ): RidgeSystems {
+  let last: { readonly lambda: number; readonly system: RidgeSystem } | undefined;
   return async (lambda) => {
+    if (last?.lambda === lambda) return last.system;
+    // Not two factors at a time.
+    last = undefined;
     const system = await factoredSystem(matrix, order, lambda, context);
     const solve: RidgeSystem['solve'] = (rows, count, tolerance) =>
       solveRows(system, order, rows, count, context, tolerance);
-    return {
-      solve,
-      solveSidesAndSigns: (signs, count, tolerance) => solveTogether(solve, sides, signs, count, tolerance),
-      quadraticForms: (rows, count) => formsOfRows(system, order, rows, count),
+    last = {
+      lambda,
+      system: {
+        solve,
+        solveSidesAndSigns: (signs, count, tolerance) => solveTogether(solve, sides, signs, count, tolerance),
+        quadraticForms: (rows, count) => formsOfRows(system, order, rows, count),
+      },
     };
+    return last.system;
   };
 }
 

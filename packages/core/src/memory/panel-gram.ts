@@ -5,8 +5,8 @@ import { panelColumns, type SymmetricPanels } from '../linalg/cholesky.ts';
 
 /** Rows of one f32 product: 127^2 * 1024 < 2^24, so every partial sum is an integer that f32 holds exactly. */
 const FLOAT_ROWS = 1024;
-/** Rows of one product of bytes: their sums stay below 2^31, and their transpose takes order x 4,096 bytes. */
-const BYTE_ROWS = 4096;
+/** Rows of one product of bytes: their sums stay below 2^31, and their transpose takes order x 16,384 bytes at most. */
+const BYTE_ROWS = 16_384;
 /** Rows of one weight that are worth a product of their own: below, adding it up costs more than a product in f64. */
 const LEAST_ROWS = 80;
 
@@ -106,7 +106,11 @@ async function transposeRows<V extends Values>(
       const r1 = Math.min(count, r0 + TILE);
       for (let r = r0; r < r1; r++) {
         const from = rows[r] * order;
-        const factor = factors === undefined ? 1 : factors(rows[r]);
+        if (factors === undefined) {
+          for (let j = j0; j < j1; j++) out[j * count + r] = features[from + j];
+          continue;
+        }
+        const factor = factors(rows[r]);
         for (let j = j0; j < j1; j++) out[j * count + r] = factor * features[from + j];
       }
     }

@@ -40,8 +40,9 @@ export function rademacherRelu(input: ProjectionInput, numFeatures = 4096, seed 
     numFeatures,
     (products, from, count, out, at) => {
       for (let m = 0; m < count; m++) {
-        const h = products[from + m];
-        out[at + m] = h > 0 ? Math.min(h >> shift, 127) : 0;
+        // Half of them are negative, in no order that a branch could guess.
+        const h = products[from + m] >> shift;
+        out[at + m] = h > 127 ? 127 : h & ~(h >> 31);
       }
     },
   );

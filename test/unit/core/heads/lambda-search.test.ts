@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { classSides } from '../../../../packages/core/src/heads/class-sides.ts';
+import { crossValidation } from '../../../../packages/core/src/heads/cross-validation.ts';
+import { searchLambdaByNewton, type Expansion } from '../../../../packages/core/src/heads/lambda-search.ts';
+import { traceOf } from '../../../../packages/core/src/heads/primal-ridge.ts';
+import { passingSystems } from '../../../../packages/core/src/heads/ridge-systems.ts';
+import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
+import { noise } from './example-sets.ts';
+
+const context = { gemm: typedArrayGemm };
+const eighth = (lambda: number): number => 2 ** (Math.round(Math.log2(lambda) * 8) / 8);
+
+/** A loss by its logarithm over log10 lambda, with numeric derivatives, and what was asked of it. */
+function lossOf(f: (x: number) => number) {
+  const asked: number[] = [];
+  const loss = async (lambda: number, withCurvature: boolean): Promise<Expansion> => {
+    asked.push(lambda);
+    const [x, h] = [Math.log10(lambda), 1e-4];
+    const [left, value, right] = [f(x - h), f(x), f(x + h)];
+    const slope = (right - left) / (2 * h);
+    return withCurvature ? { value, slope, curvature: (left - 2 * value + right) / (h * h) } : { value, slope };
+  };
+  return { loss, asked };
+}
+
+describe('the search for lambda by slopes', () => {
+  it.each([-3.2, -1.4, -1, -0.3, 0.9])('takes two values where the loss is a parabola about 10^%s', async (lowest) => {
+    const { loss, asked } = lossOf((x) => 0.1 * (x - lowest) ** 2);
+    const { lambda, tried } = await searchLambdaByNewton(loss, eighth);
+    expect(Math.abs(Math.log10(lambda) - Math.max(-4, lowest))).toBeLessThan(0.12);
+    expect(tried).toBe(asked.length);
+    expect(tried).toBeLessThan(Math.abs(lowest + 1) > 1 ? 5 : 3);
+  });
+
+  it.each([
+    ['has a wall', (x: number) => 0.3 * Math.exp(-3 * (x + 1.5)) + 0.1 * x, -0.77],
+    ['is flat far away', (x: number) => -0.5 * Math.exp(-((x - 0.7) ** 2) / 2), 0.7],
+    ['has no value at first', (x: number) => (x < -0.5 ? Infinity : (x - 0.2) ** 2), 0.2],
+    ['falls to the end', (x: number) => -0.1 * x, 2],
+    ['rises from the start', (x: number) => 0.1 * x, -4],
+  ])('finds the lowest point where the loss %s', async (_name, f, lowest) => {
+    const { loss, asked } = lossOf(f);
+    const { lambda } = await searchLambdaByNewton(loss, eighth);
+    // To the gain that is worth another value, one in a thousand.
+    expect(f(Math.log10(lambda)) - f(lowest)).toBeLessThan(4e-3);
+    expect(new Set(asked).size).toBe(asked.length);
+    expect(asked.length).toBeLessThanOrEqual(8);
+  });
+
+  it('stays where it is level', async () => {
+    const { loss, asked } = lossOf(() => 1);
+    expect((await searchLambdaByNewton(loss, eighth)).lambda).toBe(eighth(0.1));
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe('generalised cross-validation', () => {
+  it('knows its slope and its curvature', async () => {
+    const [numExamples, order, numClasses] = [60, 24, 5];
+    const next = noise(3);
+    const rows = Float64Array.from({ length: numExamples * order }, next);
+    const owners = Array.from({ length: numExamples }, (_, i) => i % numClasses);
+    const gram = await typedArrayGemm.f64(rows, rows, { m: order, n: order, k: numExamples, transposeA: true });
+    const cross = new Float64Array(numClasses * order);
+    for (const [i, c] of owners.entries()) {
+      for (let j = 0; j < order; j++) cross[c * order + j] += rows[i * order + j];
+    }
+    const sides = await classSides(cross, new Int32Array(numClasses), order, context);
+    const moments = { order, numExamples, trace: traceOf(gram, order), sides, targetSquares: numExamples };
+    const loss = crossValidation(moments, passingSystems(gram, order, sides, context), context);
+    for (const lambda of [0.05, 1, 30]) {
+      const h = 1e-3;
+      const at = async (step: number): Promise<Expansion> => loss(lambda * 10 ** (step * h), true);
+      const [before, here, after] = [await at(-1), await at(0), await at(1)];
+      expect(here.slope).toBeCloseTo((after.value - before.value) / (2 * h), 5);
+      expect(here.curvature).toBeCloseTo((after.slope - before.slope) / (2 * h), 4);
+      expect((await loss(lambda, false)).slope).toBeCloseTo(here.slope, 10);
+    }
+  });
+});
