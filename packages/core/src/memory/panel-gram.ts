@@ -90,6 +90,23 @@ const TILE = 64;
 /** Columns transposed between two turns of the host. */
 const TURN_COLUMNS = 256;
 
+/** Calls `tile` for every square of order x count, with turns for the host. */
+async function forTiles(
+  order: number,
+  count: number,
+  { yieldToHost, signal }: FitContext,
+  tile: (j0: number, j1: number, r0: number, r1: number) => void,
+): Promise<void> {
+  for (let j0 = 0; j0 < order; j0 += TILE) {
+    const j1 = Math.min(order, j0 + TILE);
+    for (let r0 = 0; r0 < count; r0 += TILE) tile(j0, j1, r0, Math.min(count, r0 + TILE));
+    if (j1 % TURN_COLUMNS === 0) {
+      signal?.throwIfAborted();
+      await yieldToHost?.();
+    }
+  }
+}
+
 /** The chosen rows as columns: order x rows.length, each times its factor. */
 async function transposeRows<V extends Values>(
   features: Int8Array,
@@ -97,28 +114,43 @@ async function transposeRows<V extends Values>(
   rows: readonly number[],
   factors: ((row: number) => number) | undefined,
   out: V,
-  { yieldToHost, signal }: FitContext,
+  context: FitContext,
 ): Promise<V> {
   const count = rows.length;
-  for (let j0 = 0; j0 < order; j0 += TILE) {
-    const j1 = Math.min(order, j0 + TILE);
-    for (let r0 = 0; r0 < count; r0 += TILE) {
-      const r1 = Math.min(count, r0 + TILE);
-      for (let r = r0; r < r1; r++) {
-        const from = rows[r] * order;
-        if (factors === undefined) {
-          for (let j = j0; j < j1; j++) out[j * count + r] = features[from + j];
-          continue;
-        }
-        const factor = factors(rows[r]);
-        for (let j = j0; j < j1; j++) out[j * count + r] = factor * features[from + j];
+  await forTiles(order, count, context, (j0, j1, r0, r1) => {
+    for (let r = r0; r < r1; r++) {
+      const from = rows[r] * order;
+      const factor = factors === undefined ? 1 : factors(rows[r]);
+      for (let j = j0; j < j1; j++) out[j * count + r] = factor * features[from + j];
+    }
+  });
+  return out;
+}
+
+/** The same of bytes, four rows a word. */
+async function transposeBytes(
+  features: Int8Array,
+  order: number,
+  rows: readonly number[],
+  context: FitContext,
+): Promise<Int8Array> {
+  const count = rows.length;
+  const out = new Int8Array(order * count);
+  if (count % 4 !== 0) return transposeRows(features, order, rows, undefined, out, context);
+  const words = new Int32Array(out.buffer);
+  await forTiles(order, count, context, (j0, j1, r0, r1) => {
+    for (let r = r0; r < r1; r += 4) {
+      const a = rows[r] * order;
+      const b = rows[r + 1] * order;
+      const c = rows[r + 2] * order;
+      const d = rows[r + 3] * order;
+      for (let j = j0; j < j1; j++) {
+        // Features have no sign here.
+        words[(j * count + r) >> 2] =
+          features[a + j] | (features[b + j] << 8) | (features[c + j] << 16) | (features[d + j] << 24);
       }
     }
-    if (j1 % TURN_COLUMNS === 0) {
-      signal?.throwIfAborted();
-      await yieldToHost?.();
-    }
-  }
+  });
   return out;
 }
 
@@ -161,7 +193,7 @@ async function addBytes(
 ): Promise<void> {
   const { order } = into;
   const k = rows.length;
-  const left = await transposeRows(features, order, rows, undefined, new Int8Array(order * k), context);
+  const left = await transposeBytes(features, order, rows, context);
   await addPanels(into, weight, context, (start, n) => {
     const right = stripInto(features, order, rows, start, n, new Int8Array(k * n));
     return context.gemm.int8!(left.subarray(start * k), right, { m: order - start, n, k });
