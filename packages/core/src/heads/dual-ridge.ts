@@ -7,7 +7,7 @@ import type { FitContext, Memory } from '../head.ts';
 import { balanceWeights } from './class-balance.ts';
 import { bestLambda, SEARCH_STEPS, searchLambda } from './lambda-search.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
-import { ridgeMethod, ridgeSolver, type RidgeMethod, type RidgeSolution } from './ridge-solver.ts';
+import { ridgeSolver, type ManySolver, type RidgeMethod, type RidgeSolution } from './ridge-solver.ts';
 
 export interface DualRidge {
   /** Float64Array, numExamples x numClasses: a. */
@@ -28,12 +28,14 @@ export interface DualRidge {
 /**
  * @param kernel Float64Array, numExamples x numExamples, symmetric positive semidefinite; overwritten
  * @param given fixes lambda (relative), or lists the values to choose from by leave-one-out squared error; default a search
+ * @param many for lists that are long enough
  */
 export async function dualRidge(
   kernel: Float64Array,
   memory: Memory,
   context: FitContext,
   given?: number | readonly number[],
+  many?: ManySolver,
 ): Promise<DualRidge> {
   const { classIndices, counts, numExamples, numClasses } = memory;
   // With S = W^1/2 the weighted problem is the plain one (S K S + lambda I) b = S Y, a = S b.
@@ -48,8 +50,7 @@ export async function dualRidge(
   for (let i = 0; i < numExamples; i++) targets[i * numClasses + classIndices[i]] = roots[i];
   const unit = trace > 0 ? trace / numExamples : 1;
   const solves = typeof given === 'number' ? 1 : (given?.length ?? SEARCH_STEPS) + 1;
-  const method = ridgeMethod(numExamples, solves);
-  const solver = await ridgeSolver(kernel, numExamples, targets, numClasses, context, method);
+  const solver = await ridgeSolver(kernel, numExamples, targets, numClasses, context, { solves, many });
 
   let kept: { readonly lambda: number; readonly error: number; readonly solution: RidgeSolution } | undefined;
   const loss = async (lambda: number): Promise<number> => {

@@ -2,6 +2,7 @@
 
 import type { FitContext, Head, StatisticsMemory } from '../head.ts';
 import { arcCosineKernel } from './arc-cosine-kernel.ts';
+import { bandSolver } from './band-solver.ts';
 import { linearKernel, rbfKernel, type Kernel } from './kernels.ts';
 import { linearRidgeFromStatistics } from './linear-ridge-from-statistics.ts';
 import { fitRidgeOnKernel, type RidgeOnKernelOptions } from './ridge-on-kernel.ts';
@@ -17,7 +18,7 @@ export function kernelRidge(options: KernelRidgeOptions = {}): Head {
   const name = kernel === 'arc-cosine' ? 'kernel-ridge' : `kernel-ridge-${kernel}`;
   return {
     name,
-    fit: (memory, context) => fitRidgeOnKernel(KERNELS[kernel], memory, options, context),
+    fit: (memory, context) => fitRidgeOnKernel(KERNELS[kernel], memory, options, context, bandSolver),
     ...(kernel === 'linear' && {
       fitFromStatistics: (statistics: StatisticsMemory, context: FitContext) =>
         linearRidgeFromStatistics(name, statistics, options.taps ?? 'all', context, options.lambda),

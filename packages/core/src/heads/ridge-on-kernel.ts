@@ -13,6 +13,7 @@ import { RowDots } from '../linalg/row-dots.ts';
 import { codeProducts, codeProductsInto, codeSquares } from './code-products.ts';
 import { dualRidge } from './dual-ridge.ts';
 import type { Kernel } from './kernels.ts';
+import type { ManySolver } from './ridge-solver.ts';
 import { tapGroups, tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
 
 export interface RidgeOnKernelOptions {
@@ -28,12 +29,16 @@ export interface RidgeOnKernelOptions {
 /** Queries that share one Gemm in `scores`. */
 const QUERY_BLOCK = 256;
 
-/** @param kernelOf the kernel for examples of these inner products and squared lengths */
+/**
+ * @param kernelOf the kernel for examples of these inner products and squared lengths
+ * @param many for long lists of lambda
+ */
 export async function fitRidgeOnKernel(
   kernelOf: (products: Float64Array, squares: Float64Array) => Kernel,
   memory: Memory,
   options: RidgeOnKernelOptions,
   context: FitContext,
+  many?: ManySolver,
 ): Promise<FittedHead> {
   const lambdas = typeof options.lambda === 'object' ? options.lambda : [options.lambda ?? 1];
   if (lambdas.length === 0 || !lambdas.every((lambda) => lambda > 0)) {
@@ -45,7 +50,7 @@ export async function fitRidgeOnKernel(
   const products = await codeProducts(codes, numExamples, codes, numExamples, width, groups, context);
   const kernel = kernelOf(products, squares);
   await applyByRows(kernel, products, squares, context);
-  const ridge = await dualRidge(products, memory, context, options.lambda);
+  const ridge = await dualRidge(products, memory, context, options.lambda, many);
   const { coefficients, leftOut, rows, lambda, tried, accuracy } = ridge;
   return {
     report: {

@@ -1,8 +1,6 @@
-/** Solves `(A + lambda I) B = R` for several lambda, with the diagonal of the inverse: by eigenvectors, a band, or Cholesky. */
+/** Solves `(A + lambda I) B = R` for several lambda, with the diagonal of the inverse: by eigenvectors, by Cholesky, or by a method for many. */
 
 import type { FitContext } from '../head.ts';
-import { reduceToBand } from '../linalg/band-reduction.ts';
-import { bandedSystem } from '../linalg/banded-system.ts';
 import { choleskyFactor } from '../linalg/cholesky.ts';
 import { inverseDiagonal, solveSymmetric } from '../linalg/cholesky-solve.ts';
 import { symmetricEigen } from '../linalg/symmetric-eigen.ts';
@@ -23,24 +21,23 @@ export interface RidgeSolver {
 
 /** Up to this order one eigendecomposition (about 9 order^3 multiplications, plain loops) serves every lambda. */
 export const MAX_EIGEN_ORDER = 96;
-/**
- * Above, each lambda takes a Cholesky factor and its inverse, `2/3 order^3` multiplications in the Gemm. From this many on one
- * reduction to a band (`5/3 order^3`; then `2 band order^2` a lambda) costs less. Measured break-even at 1,000 to 4,096 examples:
- * 5 values through ONNX Runtime, 7 in WebAssembly. A search could take 8 but stops after 4 or 5 as a rule.
- */
-export const LEAST_BAND_SOLVES = 9;
-/** 64 costs each lambda half as much again and saves nothing in the reduction; 16 costs as much a lambda. */
-const BAND = 32;
-
-/** The method for a number of solves: see the constants. */
-export function ridgeMethod(order: number, solves: number): RidgeMethod {
-  if (order <= MAX_EIGEN_ORDER) return 'eigen';
-  return solves >= LEAST_BAND_SOLVES ? 'band' : 'cholesky';
+/** A method for many values of lambda, from which number on it pays, and how it starts; shaped as `ridgeSolver`. */
+export interface ManySolver {
+  readonly least: number;
+  readonly start: (
+    matrix: Float64Array,
+    order: number,
+    right: Float64Array,
+    count: number,
+    context: FitContext,
+  ) => Promise<RidgeSolver>;
 }
 
 /**
  * @param matrix Float64Array, order x order, symmetric positive semidefinite; kept, not changed
  * @param right Float64Array, order x count; kept, not changed
+ * @param solves values of lambda that are expected
+ * @param many where there is one
  */
 export async function ridgeSolver(
   matrix: Float64Array,
@@ -48,22 +45,14 @@ export async function ridgeSolver(
   right: Float64Array,
   count: number,
   context: FitContext,
-  method: RidgeMethod,
+  { solves, many }: { readonly solves: number; readonly many: ManySolver | undefined },
 ): Promise<RidgeSolver> {
-  if (method === 'eigen') return eigenSolver(matrix, order, right, count);
-  if (method === 'cholesky') return choleskySolver(matrix, order, right, count, context);
-  const reduction = await reduceToBand(matrix, order, context, BAND);
-  const solve = await bandedSystem(reduction, right, count, context);
-  return {
-    method,
-    async solve(lambda) {
-      const { solved, inverseDiagonal: diagonal } = await solve(lambda);
-      return { coefficients: solved, inverseDiagonal: diagonal };
-    },
-  };
+  if (order <= MAX_EIGEN_ORDER) return eigenSolver(matrix, order, right, count);
+  if (many && solves >= many.least) return many.start(matrix, order, right, count, context);
+  return choleskySolver(matrix, order, right, count, context);
 }
 
-function choleskySolver(
+export function choleskySolver(
   matrix: Float64Array,
   order: number,
   right: Float64Array,
@@ -81,7 +70,7 @@ function choleskySolver(
 }
 
 /** `(A + lambda I)^-1 = V diag(1 / (d + lambda)) V^T`. */
-function eigenSolver(matrix: Float64Array, order: number, right: Float64Array, count: number): RidgeSolver {
+export function eigenSolver(matrix: Float64Array, order: number, right: Float64Array, count: number): RidgeSolver {
   const { values, vectors } = symmetricEigen(matrix, order);
   const rotated = new Float64Array(order * count);
   for (let i = 0; i < order; i++) {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { arcCosineKernel } from '../../../../packages/core/src/heads/arc-cosine-kernel.ts';
+import { bandSolver } from '../../../../packages/core/src/heads/band-solver.ts';
 import { kernelRidge } from '../../../../packages/core/src/heads/kernel-ridge.ts';
 import { projectedRidge } from '../../../../packages/core/src/heads/projected-ridge.ts';
-import { LEAST_BAND_SOLVES, ridgeSolver } from '../../../../packages/core/src/heads/ridge-solver.ts';
+import { choleskySolver, eigenSolver } from '../../../../packages/core/src/heads/ridge-solver.ts';
 import { searchLambda } from '../../../../packages/core/src/heads/lambda-search.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { codeScale } from '../../../../packages/core/src/memory/codes.ts';
@@ -117,9 +118,13 @@ describe('kernel ridge', () => {
     const factor = Float64Array.from({ length: order * order }, next);
     const matrix = await typedArrayGemm.f64(factor, factor, { m: order, n: order, k: order, transposeB: true });
     const right = Float64Array.from({ length: order * 3 }, next);
-    const solvers = await Promise.all(
-      (['eigen', 'cholesky', 'band'] as const).map((method) => ridgeSolver(matrix, order, right, 3, context, method)),
-    );
+    const problem = [matrix, order, right, 3] as const;
+    const solvers = [
+      eigenSolver(...problem),
+      choleskySolver(...problem, context),
+      await bandSolver.start(...problem, context),
+    ];
+    expect(solvers.map(({ method }) => method)).toEqual(['eigen', 'cholesky', 'band']);
     for (const lambda of [0.01, 1, 100]) {
       const [a, ...others] = await Promise.all(solvers.map((solver) => solver.solve(lambda)));
       for (const b of others) {
@@ -131,7 +136,7 @@ describe('kernel ridge', () => {
 
   it('chooses the same of many values by a band as by a factor for each', async () => {
     const memory = clusterMemory({ counts: [40, 30, 35], taps: 1, dim: 8, spread: 1.5 });
-    const lambdas = Array.from({ length: LEAST_BAND_SOLVES }, (_, i) => 10 ** (i / 2 - 4));
+    const lambdas = Array.from({ length: bandSolver.least }, (_, i) => 10 ** (i / 2 - 4));
     const many = await kernelRidge({ lambda: lambdas }).fit(memory, context);
     expect(many.report.parameters.solver).toBe('band');
     const few = await kernelRidge({ lambda: many.report.parameters.lambda as number }).fit(memory, context);
