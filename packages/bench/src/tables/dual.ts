@@ -42,6 +42,7 @@ interface DualRidgeModule {
     memory: object,
     context: object,
     lambdas: readonly number[],
+    many: object,
   ): Promise<{ readonly lambda: number; readonly tried: number }>;
 }
 
@@ -67,6 +68,8 @@ export async function dual(context: BenchContext): Promise<Case[]> {
   const numExamples = CLASSES * SHOTS;
   const { gemmF64 } = await context.peaks();
   const { dualRidge } = await coreModule<DualRidgeModule>('heads/dual-ridge.js');
+  // As `kernelRidge` asks for it.
+  const { bandSolver } = await coreModule<{ bandSolver: object }>('heads/band-solver.js');
   const gemm = await createOrtGemm();
   const kernel = await arcCosineKernelMatrix(numExamples);
   const classIndices = Int32Array.from({ length: numExamples }, (_, i) => Math.floor(i / SHOTS));
@@ -88,7 +91,7 @@ export async function dual(context: BenchContext): Promise<Case[]> {
   };
   let lambda = 0;
   const ours = async (): Promise<void> => {
-    ({ lambda } = await dualRidge(kernel.slice(), memory, { gemm }, LAMBDAS));
+    ({ lambda } = await dualRidge(kernel.slice(), memory, { gemm }, LAMBDAS, bandSolver));
   };
   context.progress(`${LAMBDAS.length} values of lambda at ${numExamples} examples`);
   const times = await interleave(

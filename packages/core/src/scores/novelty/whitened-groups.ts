@@ -28,6 +28,8 @@ export function groupRidge(dim: number): number {
 export interface ExampleProducts {
   /** Float64Array, rows x dim. */
   readonly queries: Float64Array;
+  /** Float64Array, rows x dim: the examples less their own group's mean, whitened. */
+  readonly aways: Float64Array;
   /** Float64Array, rows x numGroups: `<x, mean>`. */
   readonly queryProducts: Float64Array;
   /** Float64Array, rows x numGroups: `<x - own mean, mean>`. */
@@ -134,7 +136,7 @@ export class WhitenedGroups {
     }
     const shape = { m: rows.length, n: this.numGroups, k: dim, transposeB: true };
     const queryProducts = await gemm.f64(queries, means, shape);
-    return { queries, queryProducts, awayProducts: await gemm.f64(aways, means, shape) };
+    return { queries, aways, queryProducts, awayProducts: await gemm.f64(aways, means, shape) };
   }
 
   /**
@@ -207,6 +209,46 @@ export class WhitenedGroups {
       squareOfSum,
     };
     return CodeForms.of(this.#memory, whitened, context);
+  }
+
+  /** By how much products along the example read last have grown since it was left out; 0 for queries. */
+  get gain(): number {
+    return this.#gain;
+  }
+
+  /**
+   * `squareOfSum` of many examples through the Gemm.
+   * @param block what `productsOf` returned for these rows
+   * @param factors Float64Array, rows x numGroups
+   * @param gains Float64Array, rows: `gain` as each was read
+   */
+  async squaresOfSums(
+    rows: Int32Array,
+    { aways }: ExampleProducts,
+    factors: Float64Array,
+    gains: Float64Array,
+    { gemm }: FitContext,
+  ): Promise<Float64Array> {
+    const { dim, classIndices } = this.#memory;
+    const { numGroups } = this;
+    const means = this.#means.subarray(0, numGroups * dim);
+    const sums = await gemm.f64(factors, means, { m: rows.length, n: dim, k: numGroups });
+    const squares = new Float64Array(rows.length);
+    for (let r = 0; r < rows.length; r++) {
+      const home = numGroups === 1 ? 0 : classIndices[rows[r]];
+      const count = this.#counts[home];
+      // The own group's mean, without the example, is away / (count - 1) less.
+      const back = count > 1 ? factors[r * numGroups + home] / (count - 1) : 0;
+      let square = 0;
+      let along = 0;
+      for (let at = r * dim; at < (r + 1) * dim; at++) {
+        const x = sums[at] - back * aways[at];
+        square += x * x;
+        along += x * aways[at];
+      }
+      squares[r] = square + gains[r] * along * along;
+    }
+    return squares;
   }
 
   /** Squared length of `sum of factors[k] * mean of group k`, as the last read query sees it. */

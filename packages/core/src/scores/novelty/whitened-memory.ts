@@ -51,6 +51,8 @@ class FittedWhitenedMemory implements FittedNovelty {
   readonly #similarities: Float64Array;
   readonly #weights: Float64Array;
   readonly #scratch: Float64Array;
+  #nearest = 0;
+  #along = 0;
 
   constructor(memory: Memory, classes: WhitenedGroups, forms: CodeForms) {
     this.#memory = memory;
@@ -84,20 +86,43 @@ class FittedWhitenedMemory implements FittedNovelty {
       context.signal?.throwIfAborted();
       const block = rows.subarray(start, start + blockRows);
       const products = await this.#classes.productsOf(block, context);
+      const factors = new Float64Array(block.length * this.#memory.numClasses);
+      const gains = new Float64Array(block.length);
+      const nearest = new Float64Array(block.length);
+      const along = new Float64Array(block.length);
       for (let at = 0; at < block.length; at++) {
-        out[start + at] = this.#strangeness(this.#classes, this.#classes.readExample(block[at], products, at).emptied);
+        const { emptied } = this.#classes.readExample(block[at], products, at);
+        gains[at] = this.#classes.gain;
+        this.#address(this.#classes, emptied);
+        nearest[at] = this.#nearest;
+        along[at] = this.#along;
+        factors.set(this.#weights, at * this.#memory.numClasses);
         if ((at + 1) % turnRows === 0) await context.yieldToHost?.();
+      }
+      const squares = await this.#classes.squaresOfSums(block, products, factors, gains, context);
+      for (let at = 0; at < block.length; at++) {
+        out[start + at] = strangeness(nearest[at], along[at], squares[at]);
       }
     }
     return out;
   }
 
   #strangeness(read: CodeForms | WhitenedGroups, emptied: number): number {
-    const { numGroups, square, products, squares } = read;
+    this.#address(read, emptied);
+    return strangeness(this.#nearest, this.#along, read.squareOfSum(this.#weights, this.#scratch));
+  }
+
+  /** Fills `#nearest`, the largest cosine, `#weights`, the factors of the means that rebuild the input, and `#along`, its product with their sum. */
+  #address({ numGroups, square, products, squares }: CodeForms | WhitenedGroups, emptied: number): void {
     const numItems = emptied < 0 ? numGroups : numGroups - 1;
-    if (numItems === 0) return 2 * UNRELATED;
     const similarities = this.#similarities;
     const weights = this.#weights;
+    this.#along = 0;
+    if (numItems === 0) {
+      this.#nearest = 1 - UNRELATED;
+      weights.fill(0);
+      return;
+    }
     let nearest = -1;
     for (let k = 0; k < numGroups; k++) {
       const similarity = k === emptied ? -Infinity : cosine(products[k], square, squares[k]);
@@ -112,7 +137,12 @@ class FittedWhitenedMemory implements FittedNovelty {
       // From here on the weight of an item is the factor of its class mean, which is not of unit length.
       weights[k] = squares[k] > 0 ? weights[k] / Math.sqrt(squares[k]) : 0;
     }
-    const rebuilt = cosine(along, 1, read.squareOfSum(weights, this.#scratch));
-    return 1 - nearest + (1 - rebuilt);
+    this.#nearest = nearest;
+    this.#along = along;
   }
+}
+
+/** @param square squared length of the sum that rebuilds the input. Where there is none, `UNRELATED` twice. */
+function strangeness(nearest: number, along: number, square: number): number {
+  return 1 - nearest + (1 - cosine(along, 1, square));
 }
