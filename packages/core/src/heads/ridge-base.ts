@@ -132,13 +132,14 @@ export class KeptSystem implements RidgeSystem {
   }
 
   async quadraticForms(rows: Float64Array, count: number, keys?: readonly string[]): Promise<Float64Array> {
-    if (keys === undefined) return formsOfRows(this.#system, this.#sums.order, rows, count);
+    if (keys === undefined) return formsOfRows(this.#system, this.#sums.order, rows, count, this.#context);
     const fresh = missing(this.#kept.forms, keys);
     const forms = await formsOfRows(
       this.#system,
       this.#sums.order,
       chosen(rows, this.#sums.order, fresh),
       fresh.length,
+      this.#context,
     );
     const found = new Map(fresh.map((i, at): [string, number] => [keys[i], forms[at]]));
     const out = Float64Array.from(keys, (key) => found.get(key) ?? (this.#kept.forms.get(key) as number));

@@ -57,7 +57,7 @@ export function passingSystems(
       system: {
         solve,
         solveSidesAndSigns: (signs, count, tolerance) => solveTogether(solve, sides, signs, count, tolerance),
-        quadraticForms: (rows, count) => formsOfRows(system, order, rows, count),
+        quadraticForms: (rows, count) => formsOfRows(system, order, rows, count, context),
       },
     };
     return last.system;
@@ -82,13 +82,17 @@ export async function solveRows(
 }
 
 /** `FactoredSystem.quadraticForms` on rows. */
-export function formsOfRows(
+export async function formsOfRows(
   system: FactoredSystem,
   order: number,
   rows: Float64Array,
   count: number,
+  { yieldToHost }: FitContext,
 ): Promise<Float64Array> {
-  return system.quadraticForms(transpose(rows, count, order), count);
+  await yieldToHost?.();
+  const right = transpose(rows, count, order);
+  await yieldToHost?.();
+  return system.quadraticForms(right, count);
 }
 
 /** Two right-hand sides as one. Signs are brought to the size of the sides, so that one residual speaks of both. */

@@ -67,7 +67,9 @@ export async function factoredSystem(
     },
     async quadraticForms(right, count) {
       if (single === undefined) return (await fallBack()).quadraticForms(right, count);
-      return columnSquares(await solveLower(single, new Float32Array(right), count, context), count);
+      const singleRight = new Float32Array(right);
+      await context.yieldToHost?.();
+      return columnSquares(await solveLower(single, singleRight, count, context), count);
     },
   };
 }

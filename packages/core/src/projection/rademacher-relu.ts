@@ -13,14 +13,23 @@ const TARGET_DEVIATION = 18;
 /** Int8Array, numFeatures x width of +1 and -1, 32 of them a draw. */
 export function rademacherWeights(numFeatures: number, width: number, seed: number): Int8Array {
   const weights = new Int8Array(numFeatures * width);
+  const words = new Int32Array(weights.buffer, 0, weights.length >> 2);
   const next = seededBits(seed);
   for (let at = 0; at < weights.length; at += 32) {
     const bits = next();
-    const end = Math.min(32, weights.length - at);
-    for (let k = 0; k < end; k++) weights[at + k] = (bits >>> k) & 1 ? 1 : -1;
+    const whole = Math.min(words.length, (at + 32) >> 2);
+    for (let word = at >> 2, k = 0; word < whole; word++, k += 4) words[word] = FOUR_SIGNS[(bits >>> k) & 15];
+    for (let rest = Math.max(at, whole << 2); rest < Math.min(weights.length, at + 32); rest++) {
+      weights[rest] = (bits >>> (rest - at)) & 1 ? 1 : -1;
+    }
   }
   return weights;
 }
+
+/** Four bits as four bytes of +1 and -1, the lowest bit in the lowest byte. */
+const FOUR_SIGNS = new Int32Array(
+  Int8Array.from({ length: 64 }, (_, at) => (((at >> 2) >> (at & 3)) & 1 ? 1 : -1)).buffer,
+);
 
 /** Bits to shift products right so that features of an embedding of this length spread over int8. 4 for one tap of 192. */
 export function requantisingShift(length: number): number {
