@@ -14,7 +14,8 @@ const WARM_UPS = 7;
 /** The page: `measure(order, rounds)` takes turns from a page's first call on, and compares the two by what they solve. */
 const PAGE = `
 import { wasmGemm } from '@imprint/core';
-import { choleskyFactor, solveSymmetric } from ${JSON.stringify(path.join(root, 'packages/core/dist/linalg/cholesky.js'))};
+import { choleskyFactor } from ${JSON.stringify(path.join(root, 'packages/core/dist/linalg/cholesky.js'))};
+import { solveSymmetric } from ${JSON.stringify(path.join(root, 'packages/core/dist/linalg/cholesky-solve.js'))};
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 
 function positiveDefinite(order) {

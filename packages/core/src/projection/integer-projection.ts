@@ -50,6 +50,7 @@ export type Activation = (
  * A projection with integer weights in which every product is exact in f32: `16 * 127 * |weight| * width` stays below 2^24
  * for weights of +-1 up to a width of 8,256.
  * @param weights Int8Array, numFeatures x width, row-major
+ * @param block features that are activated without the others: their products stay in the cache until then. Default all.
  */
 export function integerProjection(
   name: string,
@@ -58,6 +59,7 @@ export function integerProjection(
   weights: Int8Array,
   numFeatures: number,
   activate: Activation,
+  block = numFeatures,
 ): Projection {
   const { taps, dim } = input;
   const width = taps * dim;
@@ -95,14 +97,17 @@ export function integerProjection(
           }
         }
         await context.yieldToHost?.();
-        const shape = { m: rows, n: numFeatures, k: columns, transposeB: true };
-        const products = await context.gemm.f32(left, right(), shape);
-        const turnRows = Math.max(1, Math.floor(TURN_FEATURES / numFeatures));
-        for (let i = 0; i < rows; i++) {
-          activate(products, i * numFeatures, numFeatures, out, (first + i) * numFeatures);
-          if ((i + 1) % turnRows === 0) await context.yieldToHost?.();
+        for (let start = 0; start < numFeatures; start += block) {
+          const n = Math.min(block, numFeatures - start);
+          const some = right().subarray(start * columns, (start + n) * columns);
+          const products = await context.gemm.f32(left, some, { m: rows, n, k: columns, transposeB: true });
+          const turnRows = Math.max(1, Math.floor(TURN_FEATURES / n));
+          for (let i = 0; i < rows; i++) {
+            activate(products, i * n, n, out, (first + i) * numFeatures + start);
+            if ((i + 1) % turnRows === 0) await context.yieldToHost?.();
+          }
+          await context.yieldToHost?.();
         }
-        await context.yieldToHost?.();
       }
       return out;
     },
