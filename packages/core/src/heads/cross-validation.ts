@@ -21,8 +21,6 @@ const MAX_EXACT_ORDER = 512;
 const SEED = 1989;
 /** Relative residual of solutions that only compare values of lambda, whose losses differ by a thousandth or more. */
 const TOLERANCE = 2e-4;
-/** Of solutions that curvature is made of. */
-const COARSE = 1e-2;
 
 /**
  * The logarithm of the loss of an absolute lambda, with its slope and curvature in log10 lambda. Costs order^3 / 3 operations where a
@@ -82,7 +80,7 @@ function identity(order: number): Probes {
   return { rows, count: order, share: 1 };
 }
 
-/** Solutions of solutions. */
+/** Solutions of solutions, without refinement: curvature says how far to go, not where to stay. */
 async function solveAgain(
   system: RidgeSystem,
   { sides, signs }: SolvedProbes,
@@ -90,8 +88,8 @@ async function solveAgain(
   numSigns: number,
 ): Promise<SolvedProbes> {
   return {
-    sides: await system.solve(sides, numSides, COARSE),
-    signs: await system.solve(signs, numSigns, COARSE),
+    sides: await system.solve(sides, numSides, Infinity),
+    signs: await system.solve(signs, numSigns, Infinity),
   };
 }
 
