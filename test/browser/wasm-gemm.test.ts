@@ -10,7 +10,8 @@ import { serve, STRICT_CSP, type Site } from './serve.ts';
 
 const SOURCE = `
 import { Classifier, wasmGemm } from '@imprint/core';
-import { choleskyFactor, solveSymmetric } from ${JSON.stringify(path.join(root, 'packages/core/dist/linalg/cholesky.js'))};
+import { choleskyFactor } from ${JSON.stringify(path.join(root, 'packages/core/dist/linalg/cholesky.js'))};
+import { solveSymmetric } from ${JSON.stringify(path.join(root, 'packages/core/dist/linalg/cholesky-solve.js'))};
 globalThis.products = async () => {
   const noise = Float64Array.from({ length: 300 * 300 }, (_, i) => ((i * 7919) % 1009) / 1009 - 0.5);
   const shape = { m: 300, n: 300, k: 300, transposeB: true };
