@@ -8,7 +8,7 @@ import type { FitContext, FittedHead, Head, Memory } from '../head.ts';
 import { arcCosineKernel } from './arc-cosine-kernel.ts';
 import { typicalShots } from './class-balance.ts';
 import { discriminant } from './discriminant.ts';
-import { leaveOneOutAccuracy, winnersAccuracy, type LeaveOneOutAccuracy } from './leave-one-out.ts';
+import { argmax, leaveOneOutAccuracy, winnersAccuracy, type LeaveOneOutAccuracy } from './leave-one-out.ts';
 import { manyScores } from './many-scores.ts';
 import { nearestClassMean } from './nearest-class-mean.ts';
 import type { RidgeOnFeatures } from './ridge-on-features.ts';
@@ -150,30 +150,26 @@ function scaledScores(scores: Float64Array, numClasses: number): ScaledScores {
   return { scores, scale: sum > 0 ? sum / rows : 1 };
 }
 
-function blend(a: ScaledScores, b: ScaledScores, share: number): Float64Array {
+/** Entries `[from, from + out.length)` of the blended scores. */
+function blendInto(a: ScaledScores, b: ScaledScores, share: number, from: number, out: Float64Array): void {
   const weightA = share / a.scale;
   const weightB = (1 - share) / b.scale;
+  for (let i = 0; i < out.length; i++) out[i] = weightA * a.scores[from + i] + weightB * b.scores[from + i];
+}
+
+function blend(a: ScaledScores, b: ScaledScores, share: number): Float64Array {
   const out = new Float64Array(a.scores.length);
-  for (let i = 0; i < out.length; i++) out[i] = weightA * a.scores[i] + weightB * b.scores[i];
+  blendInto(a, b, share, 0, out);
   return out;
 }
 
 /** The class with the largest blended score in each row; the first of equals. */
 function blendWinners(a: ScaledScores, b: ScaledScores, share: number, numClasses: number): Int32Array {
-  const weightA = share / a.scale;
-  const weightB = (1 - share) / b.scale;
-  const winners = new Int32Array(a.scores.length / numClasses);
-  for (let i = 0, at = 0; i < winners.length; i++) {
-    let highest = -Infinity;
-    for (let c = 0; c < numClasses; c++, at++) {
-      const score = weightA * a.scores[at] + weightB * b.scores[at];
-      if (score > highest) {
-        highest = score;
-        winners[i] = c;
-      }
-    }
-  }
-  return winners;
+  const row = new Float64Array(numClasses);
+  return Int32Array.from({ length: a.scores.length / numClasses }, (_, i) => {
+    blendInto(a, b, share, i * numClasses, row);
+    return argmax(row, 0, numClasses);
+  });
 }
 
 /** The mean of the shares, each weighted by how close its leave-one-out accuracy comes to the best, in standard errors. */

@@ -89,7 +89,7 @@ export async function freshPrimal(problem: Problem, weights: Float64Array): Prom
   const chosen = await primalLambda(moments, systems, context, given);
   const system = await systems(chosen.absolute);
   const coefficients = kept
-    ? (await kept.coefficientsAt(chosen.absolute, context)).slice()
+    ? (await kept.coefficientsAt(chosen.absolute, context, cross)).slice()
     : await system.solve(cross, numClasses);
   if (kept) context.carry?.put('ridge', parameters, codes, kept);
   return { ...chosen, coefficients, system, featuresOf: async (rows) => chosenRows(features, order, rows) };

@@ -61,11 +61,14 @@ export class RidgeBase {
     return new KeptSystem(kept, this.sums, context);
   }
 
-  /** Coefficients of this state, numClasses x order; read them. */
-  async coefficientsAt(lambda: number, context: FitContext): Promise<Float64Array> {
+  /**
+   * Coefficients of this state, numClasses x order; read them.
+   * @param known what `crossOf` gives for this state, where it is at hand
+   */
+  async coefficientsAt(lambda: number, context: FitContext, known?: Float64Array): Promise<Float64Array> {
     if (this.#coefficients?.lambda === lambda) return this.#coefficients.rows;
     const { order, classSums, classWeights } = this.sums;
-    const cross = await crossOf(classSums, classWeights, order, context);
+    const cross = known ?? (await crossOf(classSums, classWeights, order, context));
     const rows = await (await this.at(lambda, context)).solve(cross, classWeights.length);
     this.#coefficients = { lambda, rows };
     return rows;
