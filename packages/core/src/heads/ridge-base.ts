@@ -6,6 +6,7 @@
 import type { FitContext } from '../head.ts';
 import { choleskyFactor, type CholeskyFactor } from '../linalg/cholesky.ts';
 import { doubleSystem, type FactoredSystem } from '../linalg/factored-system.ts';
+import { chosenRows } from '../memory/chosen-rows.ts';
 import type { ClassSides } from './class-sides.ts';
 import { formsOfRows, solveRows, type RidgeSystem, type SolvedProbes } from './ridge-systems.ts';
 
@@ -140,7 +141,7 @@ export class KeptSystem implements RidgeSystem {
     const forms = await formsOfRows(
       this.#system,
       this.#sums.order,
-      chosen(rows, this.#sums.order, fresh),
+      chosenRows(rows, this.#sums.order, fresh),
       fresh.length,
       this.#context,
     );
@@ -158,7 +159,7 @@ export class KeptSystem implements RidgeSystem {
   async solveNamed(rows: Float64Array, keys: readonly string[]): Promise<Float64Array> {
     const { order } = this.#sums;
     const fresh = missing(this.#kept.rows, keys);
-    const solved = await this.solve(chosen(rows, order, fresh), fresh.length);
+    const solved = await this.solve(chosenRows(rows, order, fresh), fresh.length);
     const found = new Map<string, Float64Array>();
     for (const [at, i] of fresh.entries()) found.set(keys[i], solved.slice(at * order, (at + 1) * order));
     const out = new Float64Array(rows.length);
@@ -180,11 +181,4 @@ function missing(known: ReadonlyMap<string, unknown>, keys: readonly string[]): 
     indices.push(i);
   }
   return indices;
-}
-
-function chosen(rows: Float64Array, width: number, indices: readonly number[]): Float64Array {
-  if (indices.length * width === rows.length) return rows;
-  const out = new Float64Array(indices.length * width);
-  for (const [at, i] of indices.entries()) out.set(rows.subarray(i * width, (i + 1) * width), at * width);
-  return out;
 }

@@ -101,19 +101,12 @@ export async function ridgeChange(
 }
 
 /** `sum_i w_i f_i` of classes of the base. */
-export function crossOfBase(
+function crossOfBase(
   { order, classSums, classWeights }: RidgeSums,
   classes: readonly number[],
   context: FitContext,
 ): Promise<Float64Array> {
-  const sums = new Int32Array(classes.length * order);
-  for (const [at, b] of classes.entries()) sums.set(classSums.subarray(b * order, (b + 1) * order), at * order);
-  return crossOf(
-    sums,
-    Float64Array.from(classes, (b) => classWeights[b]),
-    order,
-    context,
-  );
+  return crossOf(chosenRows(classSums, order, classes), chosenRows(classWeights, 1, classes), order, context);
 }
 
 /** Every side takes a row times its weight and its class's sign. Sides x rows. */

@@ -1,8 +1,10 @@
-/** Rows of a matrix of codes, copied side by side. */
+/** Rows of a row-major matrix, copied side by side. */
 
-/** @returns Int8Array, rows.length x width; the caller owns it */
-export function chosenRows(codes: Int8Array, width: number, rows: ArrayLike<number>): Int8Array {
-  const chosen = new Int8Array(rows.length * width);
-  for (let r = 0; r < rows.length; r++) chosen.set(codes.subarray(rows[r] * width, (rows[r] + 1) * width), r * width);
+type Matrix = Int8Array | Int32Array | Float64Array;
+
+/** @returns rows.length x width, of the same kind of numbers; the caller owns it */
+export function chosenRows<M extends Matrix>(matrix: M, width: number, rows: ArrayLike<number>): M {
+  const chosen = new (matrix.constructor as new (length: number) => M)(rows.length * width);
+  for (let r = 0; r < rows.length; r++) chosen.set(matrix.subarray(rows[r] * width, (rows[r] + 1) * width), r * width);
   return chosen;
 }
