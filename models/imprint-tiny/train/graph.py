@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from rounding import compensated, nearest
 from student import DIM, FIRST, GRID, HEADS, SIZE
 
 TOKENS = GRID * GRID + 1
@@ -13,8 +14,8 @@ TAP_NAMES = ["cls12", "cls11", "cls10", "cls9", "mean12", "mean10", "mean8"]
 class Graph:
     """Collects nodes and initialisers; every method returns the name of what it adds."""
 
-    def __init__(self, quantise):
-        self.quantise, self.nodes, self.stored = quantise, [], {}
+    def __init__(self, grams):
+        self.grams, self.nodes, self.stored = grams, [], {}
 
     def node(self, op, *inputs, outputs=None, **attributes):
         outputs = outputs or [f"{op}_{len(self.nodes)}"]
@@ -28,30 +29,31 @@ class Graph:
     def ints(self, *values):
         return self.store("i_" + "_".join(map(str, values)), values, np.int64)
 
-    def weight(self, name, value, axis):
-        """Cast and Mul of an int8 constant: ONNX Runtime folds both while loading, so it costs nothing later."""
-        if not self.quantise:
-            return self.store(name, value)
-        others = tuple(a for a in range(value.ndim) if a != axis)
-        scale = np.maximum(np.abs(value).max(others, keepdims=True), 1e-8) / 127
-        codes = self.store(name + ".int8", np.clip(np.round(value / scale), -127, 127), np.int8)
-        wide = self.node("Cast", codes, to=TensorProto.FLOAT)
+    def weight(self, name, module, value, shape, transpose=False):
+        """Cast and Mul of an int8 constant: ONNX Runtime folds both while loading, so it costs nothing later.
+
+        `value` is outputs x inputs; stored with `shape`, or transposed.
+        """
+        codes, scale = compensated(value, self.grams[module]) if module in self.grams else nearest(value)
+        codes, scale = (codes.T, scale.T) if transpose else (codes.reshape(shape), scale.reshape(-1, *[1] * (len(shape) - 1)))
+        wide = self.node("Cast", self.store(name + ".int8", codes, np.int8), to=TensorProto.FLOAT)
         return self.node("Mul", wide, self.store(name + ".scale", scale))
 
     def conv(self, name, x, module):
         """Convolution with its batch normalisation folded in."""
         norm = module.norm
         gain = (norm.weight / (norm.running_var + norm.eps).sqrt()).numpy()
-        weight = module.weight.view(module.shape).numpy() * gain[:, None, None, None]
+        weight = module.weight.numpy() * gain[:, None]
         bias = norm.bias.numpy() - norm.running_mean.numpy() * gain
-        return self.node("Conv", x, self.weight(name + ".weight", weight, 0), self.store(name + ".bias", bias),
+        return self.node("Conv", x, self.weight(name + ".weight", module, weight, module.shape), self.store(name + ".bias", bias),
                          kernel_shape=[3, 3], strides=[module.stride] * 2, pads=[1, 1, 1, 1])
 
-    def linear(self, name, x, module, gain=None):
-        weight, bias = module.weight.numpy().T, module.bias.numpy()
+    def linear(self, name, x, module, gain=None, wide=False):
+        weight, bias = module.weight.numpy(), module.bias.numpy()
         if gain is not None:
-            weight, bias = weight * gain, bias * gain
-        return self.node("Add", self.node("MatMul", x, self.weight(name + ".weight", weight, 1)), self.store(name + ".bias", bias))
+            weight, bias = weight * gain[:, None], bias * gain
+        stored = self.store(name + ".weight", weight.T) if wide else self.weight(name + ".weight", module, weight, weight.shape, transpose=True)
+        return self.node("Add", self.node("MatMul", x, stored), self.store(name + ".bias", bias))
 
     def layer_norm(self, name, x, module):
         return self.node("LayerNormalization", x, self.store(name + ".weight", module.weight.numpy()),
@@ -98,13 +100,17 @@ class Graph:
 
 
 @torch.no_grad()
-def build(student, quantise=True):
-    """The student as an ONNX model: `pixel_values` [batch, 3, SIZE, SIZE] to `taps` [batch, 7, DIM]."""
-    g = Graph(quantise)
+def build(student, grams=None):
+    """The student as an ONNX model: `pixel_values` [batch, 3, SIZE, SIZE] to `taps` [batch, 7, DIM].
+
+    `grams` (see rounding.py) tell how to round each layer's weights; without them each goes to its nearest code.
+    """
+    g = Graph(grams or {})
     states = [g.trunk("pixel_values", student.trunk)]
     for i, block in enumerate(student.blocks):
         states.append(g.block(f"block{FIRST + 1 + i}", states[-1], block))
-    last = g.linear("out", g.layer_norm("norm", states[-1], student.norm), student.out)
+    # Nearly diagonal: eight bits for the diagonal leave the rest too few, and 110 kB more are cheap.
+    last = g.linear("out", g.layer_norm("norm", states[-1], student.norm), student.out, wide=True)
     taps = [g.cls(last), g.cls(states[-2]), g.cls(states[-3]), g.cls(states[-4]), g.mean(last), g.mean(states[-3]), g.mean(states[-5])]
     g.node("Concat", *taps, outputs=["taps"], axis=1)
     pixels = helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["batch", 3, SIZE, SIZE])

@@ -21,11 +21,11 @@ def pool(tokens):
 
 
 @torch.no_grad()
-def teacher_states(teacher, views, depth=DEPTH, dtype=torch.bfloat16):
-    """The teacher sees the student's own pixels, enlarged to 224. Gives batch x (depth - FIRST + 1) x 50 x DIM."""
-    pixels = F.interpolate(normalise(views), (224, 224), mode="bicubic", align_corners=False)
+def teacher_states(teacher, pixels, depth=DEPTH, dtype=torch.bfloat16):
+    """The teacher sees the student's own `pixels`, enlarged to 224. Gives batch x (depth - FIRST + 1) x 50 x DIM."""
+    enlarged = F.interpolate(pixels, (224, 224), mode="bicubic", align_corners=False)
     with torch.autocast(pixels.device.type, dtype):
-        states = teacher(pixels, depth)
+        states = teacher(enlarged, depth)
     return torch.stack([pool(h) for h in states[FIRST:]], 1)
 
 

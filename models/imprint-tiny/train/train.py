@@ -66,14 +66,14 @@ class Ring:
         self.filled = min(self.filled + len(views), self.capacity)
 
 
-def losses(student, teacher, scale, views, states, stage, args):
-    """The training loss and the unexplained share of variance by depth (class token, patches)."""
+def losses(student, teacher, scale, pixels, states, args, stage="chain"):
+    """The training loss, and as tensors the unexplained shares of variance by depth (class token, patches) and of the end."""
     target = scale(states)
-    pixels = normalise(views).contiguous(memory_format=torch.channels_last)
+    pixels = pixels.contiguous(memory_format=torch.channels_last)
     with torch.autocast(pixels.device.type, torch.bfloat16):
         if stage == "trunk":
             cls, patch = scale.error(student.trunk(pixels), target[:, 0], 0)
-            return cls + patch, {"cls": round(cls.item(), 3), "patch": round(patch.item(), 3)}
+            return cls + patch, {"cls": cls, "patch": patch}
         found = student.forced(pixels, target.unbind(1)) if stage == "forced" else student.states(pixels)
         finished = student.finish(found[-1]).float()
     errors = [scale.error(h, target[:len(h), d], d) for d, h in enumerate(found)]
@@ -82,10 +82,15 @@ def losses(student, teacher, scale, views, states, stage, args):
     spread = normed.var((0, 1)).mean()
     final = ((finished[:, 0] - normed[:, 0]) ** 2).mean() / spread + 0.5 * ((finished[:, 1:] - normed[:, 1:]) ** 2).mean() / spread
     kl = F.kl_div(teacher.head(finished[:, 0]).log_softmax(-1), logits.softmax(-1), reduction="batchmean")
+    cls, patch = (torch.stack(e).detach() for e in zip(*errors))
     cosine = F.cosine_similarity(finished[:, 0], normed[:, 0]).mean()
-    report = {"cls": [round(c.item(), 3) for c, _ in errors], "patch": [round(p.item(), 3) for _, p in errors],
-              "final": round(final.item(), 3), "kl": round(kl.item(), 3), "cos": round(cosine.item(), 3)}
-    return loss + args.final * final + args.kl * kl, report
+    return loss + args.final * final + args.kl * kl, {"cls": cls, "patch": patch, "final": final, "kl": kl, "cos": cosine}
+
+
+def rounded(report):
+    """A report's tensors as numbers for the log."""
+    places = lambda v: [places(x) for x in v] if isinstance(v, list) else round(v, 3)
+    return {k: places(v.detach().tolist()) for k, v in report.items()}
 
 
 def judge(student, photos):
@@ -145,7 +150,7 @@ def run(rank, args):
 
     def look(picks, pool, seed, depth=DEPTH):
         views = torch.from_numpy(random_views(pool, picks, SIZE, seed))
-        return views, torch.cat([teacher_states(teacher, part.to(device), depth).half().cpu() for part in views.split(64)])
+        return views, torch.cat([teacher_states(teacher, normalise(part.to(device)), depth).half().cpu() for part in views.split(64)])
 
     step, rounds, samples, path = 0, 0, 0, args.work / "checkpoint.pt"
     if first or not (path.exists() or args.start):
@@ -187,7 +192,7 @@ def run(rank, args):
         began, ran = time.time(), 0
         while pending >= 1 and step < args.steps and not stop:
             rows = torch.from_numpy(rng.choice(ring.filled, batch, replace=False))
-            loss, report = losses(student, teacher, scale, ring.views[rows].to(device), ring.states[rows].to(device), args.stage, args)
+            loss, report = losses(student, teacher, scale, normalise(ring.views[rows].to(device)), ring.states[rows].to(device), args, args.stage)
             loss.backward()
             left = deadline - time.time()
             rate = min(1, (step - begin + 1) / 50) * max(0, min(1, (args.steps - step) / max(args.decay, 1), left / 60 / args.decay_minutes))
@@ -202,7 +207,7 @@ def run(rank, args):
             with torch.no_grad():
                 for a, b in zip(average.state_dict().values(), student.state_dict().values()):
                     a.lerp_(b, 1 - keep) if a.is_floating_point() else a.copy_(b)
-        say(step=step, samples=samples, views=rounds * args.round, loss=round(loss.item(), 4), **report,
+        say(step=step, samples=samples, views=rounds * args.round, loss=round(loss.item(), 4), **rounded(report),
             rate=round(rate, 3), teacher_per_s=round(args.round / teaching), student_per_s=round(ran * args.batch / (time.time() - began)))
         done = step >= args.steps or stop
         if first and (time.time() - saved_at > 240 or done):
@@ -211,8 +216,8 @@ def run(rank, args):
         if first and (time.time() - judged_at > args.judge_every * 60 or done):
             average.eval()
             with torch.no_grad():
-                report = losses(average, teacher, scale, held_views.to(device), held_states.to(device), "chain", args)[1]
-            say(event="judge", step=step, samples=samples, held_out=report, **judge(average, photos))
+                report = losses(average, teacher, scale, normalise(held_views.to(device)), held_states.to(device), args)[1]
+            say(event="judge", step=step, samples=samples, held_out=rounded(report), **judge(average, photos))
             judged_at = time.time()
 
 

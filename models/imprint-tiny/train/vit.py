@@ -16,6 +16,8 @@ class Attention(nn.Module):
     def forward(self, x):
         batch, tokens, dim = x.shape
         q, k, v = self.qkv(x).view(batch, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        if x.is_cuda:
+            return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, tokens, dim))
         weights = ((q * (dim // self.heads) ** -0.5) @ k.transpose(-2, -1)).softmax(-1)
         mixed = weights.to(v.dtype) @ v
         return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, dim))
