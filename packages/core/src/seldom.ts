@@ -2,6 +2,7 @@
 
 export { exposeTaps } from './backbones/expose-taps.ts';
 export { evaluateClassifier } from './evaluate-classifier.ts';
+export { updateDual } from './heads/dual-update.ts';
 export { headNamed } from './heads/head-named.ts';
 export { rademacherRidge } from './heads/projected-ridge.ts';
 export { reviewExamples, suggestInputs } from './review-examples.ts';

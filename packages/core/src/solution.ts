@@ -121,10 +121,7 @@ function solvedBefore(
 }
 
 async function solveAnew(memory: MemoryView, name: string, context: FitContext): Promise<Solved> {
-  const unfitted =
-    name === 'auto'
-      ? chooseHead(async () => (await loadSeldom()).rademacherRidge)
-      : (await loadSeldom()).headNamed(name);
+  const unfitted = name === 'auto' ? chooseHead(loadSeldom) : (await loadSeldom()).headNamed(name);
   const head = await unfitted.fit(memory, context);
   const { codes, numClasses, numExamples, classIndices } = memory;
   await context.yieldToHost?.();

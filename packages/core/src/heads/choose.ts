@@ -8,6 +8,7 @@ import type { FitContext, FittedHead, Head, Memory } from '../head.ts';
 import { arcCosineKernel } from './arc-cosine-kernel.ts';
 import { typicalShots } from './class-balance.ts';
 import { discriminant } from './discriminant.ts';
+import type { UpdateDual } from './dual-base.ts';
 import { argmax, leaveOneOutAccuracy, winnersAccuracy, type LeaveOneOutAccuracy } from './leave-one-out.ts';
 import { manyScores } from './many-scores.ts';
 import { nearestClassMean } from './nearest-class-mean.ts';
@@ -34,25 +35,32 @@ export const MIN_SHOTS = 1.1;
 /** Numbers in the ridge's coefficients: 128 MB. */
 const MAX_COEFFICIENTS = 2 ** 24;
 
-/** The head `auto`, for examples. @param ridgeOnFeatures asked for above 4,096 examples */
-export function chooseHead(ridgeOnFeatures: () => Promise<RidgeOnFeatures>): Head {
-  return { name: 'auto', fit: (memory, context) => fitAuto(memory, context, ridgeOnFeatures) };
+/** What `auto` does not always need. */
+export interface AutoMethods {
+  /** Above 4,096 examples. */
+  readonly rademacherRidge: RidgeOnFeatures;
+  /** After a change of more than 96 examples. */
+  readonly updateDual: UpdateDual;
 }
+
+/** The head `auto`, for examples. @param methods asked for when they are needed */
+export function chooseHead(methods: () => Promise<AutoMethods>): Head {
+  return { name: 'auto', fit: (memory, context) => fitAuto(memory, context, methods) };
+}
+
+/** Steps of that share: one example more mostly leaves it where it was, and what was solved with it can be used again. */
+const SHARE_STEPS = 32;
 
 /**
  * How much of the weight is spread over all taps, from 0 (the first tap alone) to 1: `(s - 1) / (s - 1 + 1.5)` for s
- * examples a class. One example says nothing about which taps to trust; with more, the ridge and the discriminant
- * weigh directions themselves, and even weights let them.
+ * examples a class, to the nearest 32nd. One example says nothing about which taps to trust; with more, the ridge and the
+ * discriminant weigh directions themselves, and even weights let them.
  */
 export function earlierTapsShare(taps: number, shots: number): number {
-  return taps === 1 ? 0 : (shots - 1) / (shots - 1 + HALF_SHOTS);
+  return taps === 1 ? 0 : Math.round((SHARE_STEPS * (shots - 1)) / (shots - 1 + HALF_SHOTS)) / SHARE_STEPS;
 }
 
-async function fitAuto(
-  memory: Memory,
-  context: FitContext,
-  ridgeOnFeatures: () => Promise<RidgeOnFeatures>,
-): Promise<FittedHead> {
+async function fitAuto(memory: Memory, context: FitContext, methods: () => Promise<AutoMethods>): Promise<FittedHead> {
   const { numClasses, numExamples, counts, classIndices } = memory;
   const { maxOrder = MAX_ORDER } = context;
   const shots = typicalShots(counts);
@@ -68,8 +76,10 @@ async function fitAuto(
     return alone(discriminant({ taps: share }), memory, context, reason);
   }
   const ridge = infinite
-    ? await fitRidgeOnKernel(() => arcCosineKernel, memory, { taps: share }, context)
-    : await (await ridgeOnFeatures()).fit(memory, { taps: share, numFeatures }, context);
+    ? await fitRidgeOnKernel(() => arcCosineKernel, memory, { taps: share }, context, {
+        update: async () => (await methods()).updateDual,
+      })
+    : await (await methods()).rademacherRidge.fit(memory, { taps: share, numFeatures }, context);
   const linear = await discriminant({ taps: share }).fit(memory, context);
   const rows = ridge.leaveOneOutRows ?? Int32Array.from(classIndices.keys());
   const fromRidge = scaledScores(ridge.leaveOneOut(), numClasses);

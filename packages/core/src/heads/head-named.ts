@@ -6,13 +6,16 @@ import { fitAutoFromStatistics } from './choose-from-statistics.ts';
 import { classCovariance } from './class-covariance.ts';
 import { discriminant } from './discriminant.ts';
 import { requireHeadName, requireStatisticsHeadName } from './head-names.ts';
+import { updateDual } from './dual-update.ts';
 import { kernelRidge } from './kernel-ridge.ts';
 import { nearestClassMean } from './nearest-class-mean.ts';
 import { nearestExamples } from './nearest-examples.ts';
 import { projectedRidge, rademacherRidge } from './projected-ridge.ts';
 
+const METHODS = { rademacherRidge, updateDual };
+
 const HEADS: ReadonlyMap<string, () => Head> = new Map([
-  ['auto', () => ({ ...chooseHead(() => Promise.resolve(rademacherRidge)), fitFromStatistics: fitAutoFromStatistics })],
+  ['auto', () => ({ ...chooseHead(() => Promise.resolve(METHODS)), fitFromStatistics: fitAutoFromStatistics })],
   ['nearest-class-mean', () => nearestClassMean()],
   ['nearest-class-mean-euclidean', () => nearestClassMean({ metric: 'euclidean' })],
   ['discriminant', () => discriminant()],

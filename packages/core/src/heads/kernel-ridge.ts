@@ -1,11 +1,13 @@
 /** The heads of kernel ridge regression, by their kernel; see `ridge-on-kernel.ts`. */
 
-import type { FitContext, Head, StatisticsMemory } from '../head.ts';
+import type { FitContext, Head, Memory, StatisticsMemory } from '../head.ts';
 import { arcCosineKernel } from './arc-cosine-kernel.ts';
 import { bandSolver } from './band-solver.ts';
+import { updateDual } from './dual-update.ts';
 import { linearKernel, rbfKernel, type Kernel } from './kernels.ts';
 import { linearRidgeFromStatistics } from './linear-ridge-from-statistics.ts';
 import { fitRidgeOnKernel, type RidgeOnKernelOptions } from './ridge-on-kernel.ts';
+import type { TapGroup } from './tap-weights.ts';
 
 export interface KernelRidgeOptions extends RidgeOnKernelOptions {
   /** Default `arc-cosine`. */
@@ -18,7 +20,7 @@ export function kernelRidge(options: KernelRidgeOptions = {}): Head {
   const name = kernel === 'arc-cosine' ? 'kernel-ridge' : `kernel-ridge-${kernel}`;
   return {
     name,
-    fit: (memory, context) => fitRidgeOnKernel(KERNELS[kernel], memory, options, context, bandSolver),
+    fit: (memory, context) => fitRidgeOnKernel(KERNELS[kernel], memory, options, context, METHODS),
     ...(kernel === 'linear' && {
       fitFromStatistics: (statistics: StatisticsMemory, context: FitContext) =>
         linearRidgeFromStatistics(name, statistics, options.taps ?? 'all', context, options.lambda),
@@ -26,13 +28,27 @@ export function kernelRidge(options: KernelRidgeOptions = {}): Head {
   };
 }
 
+const METHODS = { many: bandSolver, update: () => Promise.resolve(updateDual) };
+
 const KERNELS = { 'arc-cosine': () => arcCosineKernel, linear: () => linearKernel, rbf: scaledRbfKernel };
 
 /** RBF takes the mean squared distance of two examples as its scale: gamma is its inverse. */
-function scaledRbfKernel(products: Float64Array, squares: Float64Array): Kernel {
+function scaledRbfKernel(
+  squares: Float64Array,
+  { sums, numClasses, width }: Memory,
+  groups: readonly TapGroup[],
+): Kernel {
   const n = squares.length;
   const meanSquare = squares.reduce((sum, x) => sum + x, 0) / n;
-  const meanProduct = products.reduce((sum, x) => sum + x, 0) / (n * n);
+  // The mean of all products is the square of the mean.
+  let meanProduct = 0;
+  for (const group of groups) {
+    for (let j = group.start; j < group.start + group.width; j++) {
+      let sum = 0;
+      for (let c = 0; c < numClasses; c++) sum += sums[c * width + j];
+      meanProduct += group.weight * (sum / n) ** 2;
+    }
+  }
   const distance = 2 * (meanSquare - meanProduct);
   return rbfKernel(distance > 1e-12 ? 1 / distance : 1);
 }

@@ -16,11 +16,33 @@ export interface LambdaChoice {
 }
 
 /**
+ * Steps of a searched lambda between two powers of two, and of the unit of its grid. Neighbouring states then mostly have the
+ * same lambda, and share what was factored for it; 9 % more or less of it moves no loss by as much as one in a thousand.
+ */
+const LAMBDA_STEPS = 4;
+const UNIT_STEPS = 1;
+
+/** A unit on a coarse grid, and what brings a relative lambda onto a fine one of absolute values. */
+export function lambdaGrid(unit: number): { readonly step: number; readonly rounded: (lambda: number) => number } {
+  const step = nearestPower(unit, UNIT_STEPS);
+  return { step, rounded: (lambda) => nearestPower(lambda * step, LAMBDA_STEPS) / step };
+}
+
+/** The nearest power of `2^(1 / steps)`. */
+function nearestPower(value: number, steps: number): number {
+  return 2 ** (Math.round(Math.log2(value) * steps) / steps);
+}
+
+/**
  * Walks down the grid from its start and then takes the lowest point of the parabola through the best value and its two
  * neighbours in log lambda, so that a little more evidence moves lambda a little. Of about equal values the larger lambda is taken.
  * @param loss called once a grid point; smaller is better
+ * @param rounded the nearest value that a system is made for
  */
-export async function searchLambda(loss: (lambda: number) => Promise<number>): Promise<LambdaChoice> {
+export async function searchLambda(
+  loss: (lambda: number) => Promise<number>,
+  rounded = (lambda: number): number => lambda,
+): Promise<LambdaChoice> {
   const known = new Map<number, number>();
   const at = async (step: number): Promise<number> => {
     if (step < 0 || step >= SEARCH_STEPS) return Infinity;
@@ -37,7 +59,7 @@ export async function searchLambda(loss: (lambda: number) => Promise<number>): P
   const [left, middle, right] = [await at(best - 1), await at(best), await at(best + 1)];
   const curvature = left - 2 * middle + right;
   const shift = curvature > 0 && curvature < Infinity ? (left - right) / (2 * curvature) : 0;
-  return { lambda: lambdaAt(best + Math.max(-0.5, Math.min(0.5, shift))), tried: known.size };
+  return { lambda: rounded(lambdaAt(best + Math.max(-0.5, Math.min(0.5, shift)))), tried: known.size };
 }
 
 /** The logarithm of a loss with its slope and, where it was asked for, its curvature in log10 lambda. */

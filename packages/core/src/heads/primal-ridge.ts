@@ -6,7 +6,7 @@ import type { FitContext } from '../head.ts';
 import type { SymmetricPanels } from '../linalg/cholesky.ts';
 import type { ClassSides } from './class-sides.ts';
 import { crossValidation } from './cross-validation.ts';
-import { bestLambda, searchLambdaByNewton } from './lambda-search.ts';
+import { bestLambda, lambdaGrid, searchLambdaByNewton } from './lambda-search.ts';
 import type { RidgeSystems } from './ridge-systems.ts';
 
 export interface RidgeMoments {
@@ -30,13 +30,6 @@ export interface PrimalLambda {
   readonly tried: number;
 }
 
-/**
- * Steps of a searched lambda between two powers of two, and of the unit of its grid. Neighbouring states then mostly have the
- * same lambda, and share what was factored for it; 9 % more or less of it moves no loss by as much as one in a thousand.
- */
-const LAMBDA_STEPS = 4;
-const UNIT_STEPS = 1;
-
 /** Chooses lambda; `given` fixes it (relative), or lists the values to choose from. */
 export async function primalLambda(
   moments: RidgeMoments,
@@ -52,18 +45,13 @@ export async function primalLambda(
     const { lambda, tried } = await bestLambda(given, async (relative) => (await loss(relative * unit, false)).value);
     return { lambda, absolute: lambda * unit, tried };
   }
-  const step = rounded(unit, UNIT_STEPS);
+  const { step, rounded } = lambdaGrid(unit);
   const { lambda, tried } = await searchLambdaByNewton(
     (relative, withCurvature) => loss(relative * step, withCurvature),
-    (relative) => rounded(relative * step, LAMBDA_STEPS) / step,
+    rounded,
   );
   const absolute = lambda * step;
   return { lambda: absolute / unit, absolute, tried };
-}
-
-/** The nearest power of `2^(1 / steps)`. */
-function rounded(value: number, steps: number): number {
-  return 2 ** (Math.round(Math.log2(value) * steps) / steps);
 }
 
 export function traceOf(gram: Float64Array | SymmetricPanels, order: number): number {

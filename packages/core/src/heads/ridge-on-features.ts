@@ -11,7 +11,7 @@ import type { Projection, ProjectionInput } from '../projection/projection.ts';
 import { integerBalanceWeights } from './class-balance.ts';
 import { rowKey } from '../memory/match-rows.ts';
 import { carriedFeatures } from './carried-features.ts';
-import { codeProducts } from './code-products.ts';
+import { codeProducts, codeSquares } from './code-products.ts';
 import { dualRidge } from './dual-ridge.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows, MAX_ENTRIES } from './leave-one-out.ts';
 import { linearScoresInto, linearScoresMany, prepareLinearScores, type LinearScores } from './linear-scores.ts';
@@ -118,7 +118,11 @@ async function solveDual({ memory, projection, parameters, context, given }: Pro
   for (let start = 0; start < numFeatures; start += BLOCK_ROWS) {
     groups.push({ start, width: Math.min(BLOCK_ROWS, numFeatures - start), weight: 1 });
   }
-  const kernel = await codeProducts(features, numExamples, features, numExamples, numFeatures, groups, context);
+  const kernel = {
+    diagonal: codeSquares(features, numExamples, numFeatures, groups),
+    between: (): Promise<Float64Array> =>
+      codeProducts(features, numExamples, features, numExamples, numFeatures, groups, context),
+  };
   const { coefficients, lambda, tried, rows, leftOut } = await dualRidge(kernel, memory, context, given);
   const shape = { m: numClasses, n: numFeatures, k: numExamples, transposeA: true };
   const weights = await context.gemm.f64(coefficients, new Float64Array(features), shape);

@@ -11,9 +11,9 @@ import { expected } from '../errors.ts';
 import type { FitContext, FittedHead, Memory } from '../head.ts';
 import { RowDots } from '../linalg/row-dots.ts';
 import { codeProducts, codeProductsInto, codeSquares } from './code-products.ts';
-import { dualRidge } from './dual-ridge.ts';
+import type { DualKernel } from './dual-base.ts';
+import { dualRidge, type DualMethods } from './dual-ridge.ts';
 import type { Kernel } from './kernels.ts';
-import type { ManySolver } from './ridge-solver.ts';
 import { tapGroups, tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
 
 export interface RidgeOnKernelOptions {
@@ -30,15 +30,14 @@ export interface RidgeOnKernelOptions {
 const QUERY_BLOCK = 256;
 
 /**
- * @param kernelOf the kernel for examples of these inner products and squared lengths
- * @param many for long lists of lambda
+ * @param kernelOf the kernel for examples of these squared lengths
  */
 export async function fitRidgeOnKernel(
-  kernelOf: (products: Float64Array, squares: Float64Array) => Kernel,
+  kernelOf: (squares: Float64Array, memory: Memory, groups: readonly TapGroup[]) => Kernel,
   memory: Memory,
   options: RidgeOnKernelOptions,
   context: FitContext,
-  many?: ManySolver,
+  methods: DualMethods,
 ): Promise<FittedHead> {
   const lambdas = typeof options.lambda === 'object' ? options.lambda : [options.lambda ?? 1];
   if (lambdas.length === 0 || !lambdas.every((lambda) => lambda > 0)) {
@@ -47,10 +46,20 @@ export async function fitRidgeOnKernel(
   const { codes, width, numExamples, numClasses } = memory;
   const groups = tapGroups(memory.taps, memory.dim, tapWeights(memory.taps, options.taps ?? 'all'));
   const squares = codeSquares(codes, numExamples, width, groups);
-  const products = await codeProducts(codes, numExamples, codes, numExamples, width, groups, context);
-  const kernel = kernelOf(products, squares);
-  await applyByRows(kernel, products, squares, context);
-  const ridge = await dualRidge(products, memory, context, options.lambda, many);
+  const kernel = kernelOf(squares, memory, groups);
+  const between: DualKernel['between'] = async (a, rowsA, b, rowsB) => {
+    const products = await codeProducts(a, rowsA, b, rowsB, width, groups, context);
+    const squaresOf = (some: Int8Array, rows: number): Float64Array =>
+      some === codes ? squares : codeSquares(some, rows, width, groups);
+    await applyByRows(kernel, products, squaresOf(a, rowsA), squaresOf(b, rowsB), context);
+    return products;
+  };
+  const diagonal = squares.slice();
+  for (let i = 0; i < numExamples; i++) {
+    kernel.applyInto(diagonal.subarray(i, i + 1), 1, 1, squares, i, squares.subarray(i, i + 1));
+  }
+  const parameters = JSON.stringify([kernel.name, kernel.parameters, groups]);
+  const ridge = await dualRidge({ parameters, between, diagonal }, memory, context, options.lambda, methods);
   const { coefficients, leftOut, rows, lambda, tried, accuracy } = ridge;
   return {
     report: {
@@ -72,19 +81,27 @@ export async function fitRidgeOnKernel(
 /** Kernel values between two turns of the host: an arc cosine takes some 20 nanoseconds. */
 const TURN_VALUES = 2 ** 19;
 
-/** Turns the products of all examples with each other into kernel values, with turns for the host. */
+/** Turns products into kernel values, with turns for the host. */
 async function applyByRows(
   kernel: Kernel,
   products: Float64Array,
-  squares: Float64Array,
+  rowSquares: Float64Array,
+  columnSquares: Float64Array,
   { yieldToHost, signal }: FitContext,
 ): Promise<void> {
-  const n = squares.length;
-  const rows = Math.max(1, Math.floor(TURN_VALUES / n));
-  for (let first = 0; first < n; first += rows) {
+  const [height, width] = [rowSquares.length, columnSquares.length];
+  const rows = Math.max(1, Math.floor(TURN_VALUES / width));
+  for (let first = 0; first < height; first += rows) {
     signal?.throwIfAborted();
-    const count = Math.min(rows, n - first);
-    kernel.applyInto(products.subarray(first * n, (first + count) * n), count, n, squares, first, squares);
+    const count = Math.min(rows, height - first);
+    kernel.applyInto(
+      products.subarray(first * width, (first + count) * width),
+      count,
+      width,
+      rowSquares,
+      first,
+      columnSquares,
+    );
     await yieldToHost?.();
   }
 }

@@ -1,12 +1,10 @@
-/** Solves `(A + lambda I) B = R` for several lambda, with the diagonal of the inverse: by eigenvectors, by Cholesky, or by a method for many. */
+/** Solves `(A + lambda I) B = R` for several lambda, with the diagonal of the inverse, from one reduction of A: by eigenvectors, or a band. */
 
 import type { FitContext } from '../head.ts';
-import { choleskyFactor } from '../linalg/cholesky.ts';
-import { inverseDiagonal, solveSymmetric } from '../linalg/cholesky-solve.ts';
 import { symmetricEigen } from '../linalg/symmetric-eigen.ts';
 
 export interface RidgeSolution {
-  /** Float64Array, order x count: `(A + lambda I)^-1 R`. */
+  /** Float64Array, order x count: `(A + lambda I)^-1 R`; the caller owns both. */
   readonly coefficients: Float64Array;
   /** Float64Array, order: diagonal of `(A + lambda I)^-1`. */
   readonly inverseDiagonal: Float64Array;
@@ -21,7 +19,7 @@ export interface RidgeSolver {
 
 /** Up to this order one eigendecomposition (about 9 order^3 multiplications, plain loops) serves every lambda. */
 export const MAX_EIGEN_ORDER = 96;
-/** A method for many values of lambda, from which number on it pays, and how it starts; shaped as `ridgeSolver`. */
+/** A method for many values of lambda, from which number on it pays, and how it starts. */
 export interface ManySolver {
   readonly least: number;
   readonly start: (
@@ -30,43 +28,7 @@ export interface ManySolver {
     right: Float64Array,
     count: number,
     context: FitContext,
-  ) => Promise<RidgeSolver>;
-}
-
-/**
- * @param matrix Float64Array, order x order, symmetric positive semidefinite; kept, not changed
- * @param right Float64Array, order x count; kept, not changed
- * @param solves values of lambda that are expected
- * @param many where there is one
- */
-export async function ridgeSolver(
-  matrix: Float64Array,
-  order: number,
-  right: Float64Array,
-  count: number,
-  context: FitContext,
-  { solves, many }: { readonly solves: number; readonly many: ManySolver | undefined },
-): Promise<RidgeSolver> {
-  if (order <= MAX_EIGEN_ORDER) return eigenSolver(matrix, order, right, count);
-  if (many && solves >= many.least) return many.start(matrix, order, right, count, context);
-  return choleskySolver(matrix, order, right, count, context);
-}
-
-export function choleskySolver(
-  matrix: Float64Array,
-  order: number,
-  right: Float64Array,
-  count: number,
-  context: FitContext,
-): RidgeSolver {
-  return {
-    method: 'cholesky',
-    async solve(lambda) {
-      const factor = await choleskyFactor(matrix, order, context, lambda);
-      const coefficients = await solveSymmetric(factor, right, count, context);
-      return { coefficients, inverseDiagonal: await inverseDiagonal(factor, context) };
-    },
-  };
+  ) => Promise<RidgeSolver> | RidgeSolver;
 }
 
 /** `(A + lambda I)^-1 = V diag(1 / (d + lambda)) V^T`. */

@@ -83,6 +83,18 @@ export class LowRankUpdate {
   }
 }
 
+/**
+ * @param matrix Float64Array, order x order, of either sign; overwritten
+ * @returns its inverse, the caller owns it
+ * @throws NOT_POSITIVE_DEFINITE where it is singular
+ */
+export function invert(matrix: Float64Array, order: number): Float64Array {
+  const inverse = new Float64Array(order * order);
+  for (let i = 0; i < order; i++) inverse[i * order + i] = 1;
+  solveInPlace(matrix, inverse, order);
+  return inverse;
+}
+
 /** Gaussian elimination with partial pivoting: `right` becomes `matrix^-1 right`, both order x order and overwritten. */
 function solveInPlace(matrix: Float64Array, right: Float64Array, order: number): void {
   for (let j = 0; j < order; j++) {

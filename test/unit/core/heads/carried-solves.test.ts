@@ -194,3 +194,102 @@ describe.each([
     expect(scoresOf(carried, view.codes, 50)).toEqual(scoresOf(fresh, view.codes, 50));
   }, 60_000);
 });
+
+/** A kernel ridge of more examples than eigenvectors are made for: factors are kept, and states close by start from them. */
+describe('a ridge on a kernel', () => {
+  const taps = 2;
+  const dim = 8;
+  const hash = (n: number): number => Math.imul(n + 1, 0x9e3779b1) >> 24;
+  const codes = (a: number, at: number): Int8Array =>
+    Int8Array.from(
+      { length: taps * dim },
+      (_, j) => (hash(a * 97 + j) >> 1) + (hash(a * 7919 + at * 131 + j * 17) >> 2),
+    );
+  const of = (a: number, from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      id: `${a}-${String(from + i).padStart(3, '0')}`,
+      source: undefined,
+      codes: codes(a, from + i),
+    }));
+  const filled = (numClasses: number, shots: number): ExampleMemory => {
+    const memory = new ExampleMemory(taps, dim);
+    for (let a = 0; a < numClasses; a++) memory.add(`class ${a}`, of(a, 1, shots));
+    return memory;
+  };
+  const unlike = (a: Float64Array, b: Float64Array): number =>
+    a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i])), 0);
+  /** Fits and counts what was factored: inverse diagonals take products with as many columns as rows. */
+  const counting = () => {
+    const counted = { solves: 0 };
+    const gemm = {
+      ...typedArrayGemm,
+      f64: (...args: Parameters<typeof typedArrayGemm.f64>) => {
+        if (args[2].n === 128 && args[2].k === 128) counted.solves++;
+        return typedArrayGemm.f64(...args);
+      },
+    };
+    return { counted, context: { gemm, carry: new Carry() } satisfies FitContext };
+  };
+
+  it('answers alike after every change, factoring less than a solve from nothing', async () => {
+    const memory = filled(16, 14);
+    const { counted, context } = counting();
+    const head = kernelRidge();
+    await head.fit(memory.view(), context);
+    const fromNothing = counted.solves;
+    expect(fromNothing).toBeGreaterThan(0);
+    counted.solves = 0;
+    const steps: [string, () => void][] = [
+      ['an example more', () => memory.add('class 3', of(3, 600, 1))],
+      ['an example twice', () => memory.add('class 3', [{ ...of(3, 600, 1)[0], id: 'again' }])],
+      ['one that becomes the first of its class', () => memory.add('class 3', of(3, 0, 1))],
+      ['a new class', () => memory.add('new', of(500, 0, 3))],
+      ['one more in it', () => memory.add('new', of(500, 9, 1))],
+      ['an example less', () => memory.removeExamples('new', [memory.examples('new')[0].id])],
+      ['a new class less', () => memory.removeClass('new')],
+      ['an old example less', () => memory.removeExamples('class 3', [memory.examples('class 3')[4].id])],
+      ['a new name', () => memory.rename('class 7', 'seven')],
+      ['nothing', () => undefined],
+    ];
+    for (const [name, step] of steps) {
+      step();
+      const view = memory.view();
+      const carried = await head.fit(view, context);
+      const fresh = await head.fit(view, { gemm: typedArrayGemm });
+      expect(carried.report, name).toEqual(fresh.report);
+      expect(unlike(carried.leaveOneOut(), fresh.leaveOneOut()), name).toBeLessThan(1e-9);
+      const count = 60;
+      const scores = [carried, fresh].map((fitted) => scoresOf(fitted, view.codes, count));
+      expect(unlike(scores[0], scores[1]), name).toBeLessThan(1e-10);
+    }
+    // Lambda may move by a quarter octave, to one that no state before has asked for.
+    expect(counted.solves).toBeLessThan(fromNothing);
+  }, 120_000);
+
+  it.each<[string, (memory: ExampleMemory) => void]>([
+    ['too many examples came', (memory) => memory.add('large', of(502, 0, 40))],
+    ['two classes became one', (memory) => memory.mergeClasses('class 1', 'class 2')],
+    [
+      'a class lost most of its examples',
+      (memory) =>
+        memory.removeExamples(
+          'class 4',
+          memory
+            .examples('class 4')
+            .slice(2)
+            .map(({ id }) => id),
+        ),
+    ],
+  ])('starts from nothing where %s', async (_reason, change) => {
+    const memory = filled(16, 14);
+    const context: FitContext = { gemm: typedArrayGemm, carry: new Carry() };
+    const head = kernelRidge();
+    await head.fit(memory.view(), context);
+    change(memory);
+    const view = memory.view();
+    const carried = await head.fit(view, context);
+    const fresh = await head.fit(view, { gemm: typedArrayGemm });
+    expect(carried.report).toEqual(fresh.report);
+    expect(scoresOf(carried, view.codes, 50)).toEqual(scoresOf(fresh, view.codes, 50));
+  });
+});

@@ -1,0 +1,105 @@
+/**
+ * A class-balanced ridge problem in the dual, `(K + mu N) a = Y` with N the examples of each example's class, as it was solved once
+ * and kept in the carry: what was factored and solved for each mu. A state a few examples away starts from here; see dual-update.ts.
+ */
+
+import type { FitContext, Memory } from '../head.ts';
+import { choleskyFactor, type CholeskyFactor } from '../linalg/cholesky.ts';
+import { inverseDiagonal, solveSymmetric } from '../linalg/cholesky-solve.ts';
+
+/** Kernel values between examples, by their codes. */
+export interface DualKernel {
+  /** What the values depend on besides the codes; absent where nothing is to be kept. */
+  readonly parameters?: string;
+  /** Float64Array, numExamples: values of each example with itself. */
+  readonly diagonal: Float64Array;
+  /** Float64Array, rowsA x rowsB; the caller owns it. */
+  between(a: Int8Array, rowsA: number, b: Int8Array, rowsB: number): Promise<Float64Array>;
+}
+
+/** What one mu gives; read it, it may be kept. */
+export interface DualSolution {
+  /** Float64Array, numExamples x numClasses: a. */
+  readonly coefficients: Float64Array;
+  /** Float64Array, numExamples: diagonal of `(K + mu N)^-1`. */
+  readonly inverseDiagonal: Float64Array;
+}
+
+/** Values of mu that stay factored: those a search compares, the one it takes, and one before. */
+const MOST_SYSTEMS = 6;
+/** Bytes that they may take. */
+const MOST_BYTES = 2 ** 28;
+
+/** The same with what other states start from. */
+export interface KeptDual extends DualSolution {
+  readonly factor: CholeskyFactor;
+  /** Solved columns by name, each of numExamples. */
+  readonly columns: Map<string, Float64Array>;
+}
+
+export class DualBase {
+  readonly memory: Memory;
+  /** Kernel values of all examples, while they are at hand: the diagonal is written to. */
+  #matrix: Float64Array | undefined;
+  /** Oldest first. */
+  readonly #systems = new Map<number, KeptDual>();
+
+  /** @param matrix Float64Array, numExamples x numExamples; taken over until `release` */
+  constructor(memory: Memory, matrix: Float64Array) {
+    this.memory = memory;
+    this.#matrix = matrix;
+  }
+
+  /** Whether what a search leaves behind is small enough to be kept. */
+  static isKept({ numExamples: n, numClasses }: Memory): boolean {
+    return MOST_SYSTEMS * (4 * n * n + 8 * n * numClasses) <= MOST_BYTES;
+  }
+
+  /** Lets go of the kernel matrix: for another mu its values are computed again. */
+  release(): void {
+    this.#matrix = undefined;
+  }
+
+  /** @param kernel of the fit that asks: the same values as when this was made */
+  async at(mu: number, kernel: DualKernel, context: FitContext): Promise<KeptDual> {
+    const known = this.#systems.get(mu) ?? (await this.#solve(mu, kernel, context));
+    this.#systems.delete(mu);
+    this.#systems.set(mu, known);
+    for (const oldest of this.#systems.keys()) {
+      if (this.#systems.size <= MOST_SYSTEMS) break;
+      this.#systems.delete(oldest);
+    }
+    return known;
+  }
+
+  async #solve(mu: number, kernel: DualKernel, context: FitContext): Promise<KeptDual> {
+    const { codes, classIndices, counts, numExamples: n, numClasses } = this.memory;
+    const matrix = this.#matrix ?? (await kernel.between(codes, n, codes, n));
+    const diagonal = Float64Array.from({ length: n }, (_, i) => matrix[i * n + i]);
+    for (let i = 0; i < n; i++) matrix[i * n + i] += mu * counts[classIndices[i]];
+    const factor = await choleskyFactor(matrix, n, context).finally(() => {
+      for (let i = 0; i < n; i++) matrix[i * n + i] = diagonal[i];
+    });
+    const targets = new Float64Array(n * numClasses);
+    for (let i = 0; i < n; i++) targets[i * numClasses + classIndices[i]] = 1;
+    return {
+      factor,
+      coefficients: await solveSymmetric(factor, targets, numClasses, context),
+      inverseDiagonal: await inverseDiagonal(factor, context),
+      columns: new Map(),
+    };
+  }
+}
+
+/**
+ * Solutions of a state from those of the base.
+ * @param sources Int32Array, numExamples: where each row of the state stood in the base, or -1
+ * @returns undefined where so much has changed that a solve from nothing costs less
+ */
+export type UpdateDual = (
+  base: DualBase,
+  memory: Memory,
+  sources: Int32Array,
+  kernel: DualKernel,
+  context: FitContext,
+) => Promise<((mu: number) => Promise<DualSolution>) | undefined>;
