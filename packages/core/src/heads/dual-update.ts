@@ -123,44 +123,16 @@ class UpdatedDual {
   }
 
   readonly at = async (mu: number): Promise<DualSolution> => {
-    const context = this.#parts.context;
-    const { touched, numGone, came, growth } = this.#parts.change;
-    const n = this.#parts.base.memory.numExamples;
+    const { base, kernel, memory, change, context } = this.#parts;
+    const { touched, came } = change;
+    const { classIndices, numClasses } = memory;
+    const n = base.memory.numExamples;
     const [s, k] = [touched.length, came.length];
-    const system = await this.#parts.base.at(mu, this.#parts.kernel, context);
-    const { coefficients: before, inverseDiagonal: diagonal } = system;
-    const columns = await this.#solvedColumns(system);
-    const solved = new Float64Array(s * n);
-    for (let a = 0; a < s; a++) solved.set(columns[a], a * n);
-    // Columns of kernel values without the examples that went.
-    const reached = new Float64Array(k * n);
-    for (let b = 0; b < k; b++) reached.set(columns[s + b], b * n);
-    const toGone = new Float64Array(k * numGone);
-    for (let b = 0; b < k; b++)
-      for (let a = 0; a < numGone; a++) toGone[b * numGone + a] = this.#parts.toAll[b * n + touched[a]];
-    await this.#subtract(reached, toGone, solved.subarray(0, numGone * n), { m: k, n, k: numGone });
-    await context.yieldToHost?.();
+    const system = await base.at(mu, kernel, context);
+    const { solved, corrected, reached } = await this.#reduced(system, mu);
+    const schurInverse = await this.#schurInverse(reached, mu);
 
-    const inner = new Float64Array(s * s);
-    for (let a = 0; a < s; a++) {
-      for (let b = 0; b < s; b++) inner[a * s + b] = solved[a * n + touched[b]];
-      if (a >= numGone) inner[a * s + a] += 1 / (mu * growth[a - numGone]);
-    }
-    const turned = invert(inner, s);
-    // Q^-1 P_S^T, s x n.
-    const corrected = await this.#product(turned, solved, { m: s, n, k: s });
-    await this.#subtract(reached, this.#at(reached, k, touched), corrected, { m: k, n, k: s });
-    await context.yieldToHost?.();
-
-    const schur = await this.#product(this.#toBase, reached, { m: k, n: k, k: n, transposeB: true });
-    const { classIndices, counts, numClasses } = this.#parts.memory;
-    for (let a = 0; a < k; a++) {
-      for (let b = 0; b < k; b++) schur[a * k + b] = this.#parts.among[a * k + b] - schur[a * k + b];
-      schur[a * k + a] += mu * counts[classIndices[came[a]]];
-    }
-    const schurInverse = invert(schur, k);
-
-    const sides = this.#sidesBefore(before, solved);
+    const sides = this.#sidesBefore(system.coefficients, solved);
     await context.yieldToHost?.();
     const atTouched = chosenRows(sides, numClasses, touched);
     await this.#subtract(sides, corrected, atTouched, { m: n, n: numClasses, k: s, transposeA: true });
@@ -170,13 +142,47 @@ class UpdatedDual {
     const added = await this.#product(schurInverse, rest, { m: k, n: numClasses, k });
     await this.#subtract(sides, reached, added, { m: n, n: numClasses, k, transposeA: true });
     await context.yieldToHost?.();
-    const throughSchur = await this.#product(schurInverse, reached, { m: k, n, k });
-    const diagonalNow = diagonal.slice();
-    for (let a = 0; a < s; a++) for (let i = 0; i < n; i++) diagonalNow[i] -= solved[a * n + i] * corrected[a * n + i];
-    for (let b = 0; b < k; b++)
-      for (let i = 0; i < n; i++) diagonalNow[i] += reached[b * n + i] * throughSchur[b * n + i];
-    return this.#inOrder(sides, diagonalNow, added, schurInverse);
+
+    const diagonal = system.inverseDiagonal.slice();
+    addProducts(diagonal, -1, solved, corrected);
+    addProducts(diagonal, 1, reached, await this.#product(schurInverse, reached, { m: k, n, k }));
+    return this.#inOrder(sides, diagonal, added, schurInverse);
   };
+
+  /** Rows of P_S^T, of Q^-1 P_S^T and of V^T. */
+  async #reduced(system: KeptDual, mu: number): Promise<Record<'solved' | 'corrected' | 'reached', Float64Array>> {
+    const { base, change, toAll, context } = this.#parts;
+    const { touched, numGone, came, growth } = change;
+    const n = base.memory.numExamples;
+    const [s, k] = [touched.length, came.length];
+    const columns = await this.#solvedColumns(system);
+    const solved = new Float64Array(s * n);
+    for (let a = 0; a < s; a++) solved.set(columns[a], a * n);
+    const reached = new Float64Array(k * n);
+    for (let b = 0; b < k; b++) reached.set(columns[s + b], b * n);
+    // Kernel values with examples that went are no part of the columns.
+    const toGone = columnsOf(toAll, k, n, touched.slice(0, numGone));
+    await this.#subtract(reached, toGone, solved.subarray(0, numGone * n), { m: k, n, k: numGone });
+    await context.yieldToHost?.();
+
+    const inner = columnsOf(solved, s, n, touched);
+    for (let a = numGone; a < s; a++) inner[a * s + a] += 1 / (mu * growth[a - numGone]);
+    const corrected = await this.#product(invert(inner, s), solved, { m: s, n, k: s });
+    await this.#subtract(reached, columnsOf(reached, k, n, touched), corrected, { m: k, n, k: s });
+    await context.yieldToHost?.();
+    return { solved, corrected, reached };
+  }
+
+  /** Z^-1. */
+  async #schurInverse(reached: Float64Array, mu: number): Promise<Float64Array> {
+    const { memory, change, among } = this.#parts;
+    const k = change.came.length;
+    const n = this.#parts.base.memory.numExamples;
+    const schur = await this.#product(this.#toBase, reached, { m: k, n: k, k: n, transposeB: true });
+    for (let i = 0; i < schur.length; i++) schur[i] = among[i] - schur[i];
+    for (const [b, i] of change.came.entries()) schur[b * k + b] += mu * memory.counts[memory.classIndices[i]];
+    return invert(schur, k);
+  }
 
   /** `(K + mu N)^-1` times a unit vector for each row touched, and times the kernel values of each that came; each is solved once. */
   async #solvedColumns({ factor, columns }: KeptDual): Promise<Float64Array[]> {
@@ -201,25 +207,15 @@ class UpdatedDual {
     return keys.map((key) => columns.get(key) as Float64Array);
   }
 
-  /** Columns `touched` of `count` rows: count x touched. */
-  #at(rows: Float64Array, count: number, touched: readonly number[]): Float64Array {
-    const n = this.#parts.base.memory.numExamples;
-    const out = new Float64Array(count * touched.length);
-    for (let r = 0; r < count; r++) {
-      for (const [a, row] of touched.entries()) out[r * touched.length + a] = rows[r * n + row];
-    }
-    return out;
-  }
-
   /** The base's solutions for the classes of now, without the targets of examples that went. */
   #sidesBefore(before: Float64Array, solved: Float64Array): Float64Array {
     const { touched, numGone, classAfter } = this.#parts.change;
     const { classIndices, numClasses: width, numExamples: n } = this.#parts.base.memory;
     const { numClasses } = this.#parts.memory;
     const sides = new Float64Array(n * numClasses);
-    for (const [b, c] of classAfter.entries()) {
-      if (c < 0) continue;
-      for (let i = 0; i < n; i++) sides[i * numClasses + c] = before[i * width + b];
+    const continued = [...classAfter.entries()].filter(([, c]) => c >= 0);
+    for (let i = 0; i < n; i++) {
+      for (const [b, c] of continued) sides[i * numClasses + c] = before[i * width + b];
     }
     for (let a = 0; a < numGone; a++) {
       const c = classAfter[classIndices[touched[a]]];
@@ -253,5 +249,19 @@ class UpdatedDual {
 
   async #subtract(from: Float64Array, a: Float64Array, b: Float64Array, shape: GemmShape): Promise<void> {
     if (shape.m * shape.n * shape.k > 0) await subtractProduct(from, a, b, shape, this.#parts.context);
+  }
+}
+
+/** Chosen columns of `height` rows: height x columns.length. */
+function columnsOf(rows: Float64Array, height: number, width: number, columns: readonly number[]): Float64Array {
+  const out = new Float64Array(height * columns.length);
+  for (let r = 0, at = 0; r < height; r++) for (const column of columns) out[at++] = rows[r * width + column];
+  return out;
+}
+
+/** Adds to each entry of `diagonal` `sign` times the product of the columns of a and b that go with it. */
+function addProducts(diagonal: Float64Array, sign: 1 | -1, a: Float64Array, b: Float64Array): void {
+  for (let at = 0; at < a.length;) {
+    for (let i = 0; i < diagonal.length; i++, at++) diagonal[i] += sign * a[at] * b[at];
   }
 }
