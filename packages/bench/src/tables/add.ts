@@ -1,6 +1,6 @@
-/** One more class of 10 on a classifier of many, until the next answer is there, beside refits with scikit-learn. */
+/** One more class, or one more example, until the next answer is there, beside refits with scikit-learn. */
 
-import { Classifier, readyEmbeddings, type ReadyEmbedding } from '@imprint/core';
+import { Classifier, readyEmbeddings, type Gemm, type ReadyEmbedding } from '@imprint/core';
 import { createOrtGemm } from '@imprint/node';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BenchContext } from '../bench-context.ts';
@@ -11,7 +11,9 @@ const TABLE = 'add';
 const DIM = 384;
 const SHOTS = 10;
 const CLASSES = 1000;
-const ROUNDS = 3;
+/** Sizes of which only additions are timed. */
+const FEWER_CLASSES = [10, 100];
+const ROUNDS = 5;
 
 /** Both as they come; examples of unit length, as a classifier sees them. */
 const SKLEARN = `
@@ -30,54 +32,93 @@ def discriminant():
 /** The table `add`. */
 export async function add(context: BenchContext): Promise<Case[]> {
   const gemm = await createOrtGemm();
-  const embeddings = new SeededEmbeddings(DIM);
-  const examplesOf = (classIndex: number): ReadyEmbedding[] =>
-    Array.from({ length: SHOTS }, () => ({ embedding: embeddings.example(classIndex) }));
-  const classifier = new Classifier<ReadyEmbedding>(readyEmbeddings({ name: 'seeded', dim: DIM }), {
-    gemm,
-    yieldToHost: () => nextTurn(),
-  });
-  const all = new Float32Array((CLASSES + 1) * SHOTS * DIM);
-  for (let c = 0; c <= CLASSES; c++) {
-    const examples = examplesOf(c);
-    examples.forEach(({ embedding }, i) => all.set(embedding, (c * SHOTS + i) * DIM));
-    if (c < CLASSES) await classifier.addClass(`class ${c}`, examples);
-  }
-  const [query] = examplesOf(7);
-  const answer = async (): Promise<void> => {
-    await classifier.classify(query);
-  };
-  const python = await context.python(SKLEARN);
-  await python.set('codes', all, [(CLASSES + 1) * SHOTS, DIM]);
-  await python.run('prepare');
-
-  const size = `${CLASSES} classes x ${SHOTS}, d = ${DIM}`;
-  context.progress(`first answer at ${size}`);
-  const start = performance.now();
-  let firstMs = 0;
-  const gap = await longestGapMs(async () => {
-    await answer();
-    firstMs = performance.now() - start;
-  });
-
-  let next = CLASSES;
-  const addOne = async (): Promise<number> => {
-    const examples = examplesOf(++next);
-    const began = performance.now();
-    await classifier.addClass(`class ${next}`, examples);
-    await answer();
-    return performance.now() - began;
-  };
+  const cases: Case[] = [];
+  for (const classes of FEWER_CLASSES) cases.push(...(await addedTo(context, gemm, classes)).cases);
+  const { cases: added, classifier, answer, firstMs, gapMs, both, pythonPeak } = await addedTo(context, gemm, CLASSES);
   const rename = async (): Promise<void> => {
     classifier.renameClass('class 3', 'third');
     await answer();
     classifier.renameClass('third', 'class 3');
   };
-  context.progress(`another class at ${size}`);
+  const times = await interleave(new Map<string, Contender>([['rename', rename]]), ROUNDS);
+  const size = sizeOf(CLASSES);
+  const peer = 'scikit-learn, both refits';
+  const like = (value: number): number[] => both.map(() => value);
+  cases.push(
+    ...added,
+    compare(TABLE, `first classify at ${size}`, like(firstMs), peer, both, 'ms'),
+    compare(TABLE, `rename a class of ${size}, next classify`, times.get('rename') as number[], peer, both, 'ms'),
+    compare(TABLE, `longest event-loop gap of the first solve`, like(gapMs), peer, both, 'ms'),
+    compare(
+      TABLE,
+      `peak memory of the process, ${size}`,
+      [peakResidentBytes()],
+      'scikit-learn',
+      [pythonPeak],
+      'MB',
+      1e-6,
+    ),
+  );
+  await gemm.dispose();
+  return cases;
+}
+
+function sizeOf(classes: number): string {
+  return `${classes} classes x ${SHOTS}, d = ${DIM}`;
+}
+
+/** A classifier of so many classes that is given one more class, or one more example, until the next answer is there. */
+async function addedTo(context: BenchContext, gemm: Gemm, classes: number) {
+  const embeddings = new SeededEmbeddings(DIM);
+  const examplesOf = (classIndex: number, count = SHOTS): ReadyEmbedding[] =>
+    Array.from({ length: count }, () => ({ embedding: embeddings.example(classIndex) }));
+  const classifier = new Classifier<ReadyEmbedding>(readyEmbeddings({ name: 'seeded', dim: DIM }), {
+    gemm,
+    yieldToHost: () => nextTurn(),
+  });
+  const all = new Float32Array((classes + 1) * SHOTS * DIM);
+  for (let c = 0; c <= classes; c++) {
+    const examples = examplesOf(c);
+    examples.forEach(({ embedding }, i) => all.set(embedding, (c * SHOTS + i) * DIM));
+    if (c < classes) await classifier.addClass(`class ${c}`, examples);
+  }
+  const [query] = examplesOf(7, 1);
+  const answer = async (): Promise<void> => {
+    await classifier.classify(query);
+  };
+  const python = await context.python(SKLEARN);
+  await python.set('codes', all, [(classes + 1) * SHOTS, DIM]);
+  await python.run('prepare');
+
+  const size = sizeOf(classes);
+  context.progress(`first answer at ${size}`);
+  const start = performance.now();
+  let firstMs = 0;
+  const gapMs = await longestGapMs(async () => {
+    await answer();
+    firstMs = performance.now() - start;
+  });
+
+  let next = classes;
+  const timed = async (change: () => Promise<unknown>): Promise<number> => {
+    const began = performance.now();
+    await change();
+    await answer();
+    return performance.now() - began;
+  };
+  const addClass = (): Promise<number> => {
+    const examples = examplesOf(++next);
+    return timed(() => classifier.addClass(`class ${next}`, examples));
+  };
+  const addExample = (): Promise<number> => {
+    const one = examplesOf(next % classes, 1);
+    return timed(() => classifier.addExamples(`class ${next % classes}`, one));
+  };
+  context.progress(`another class, another example at ${size}`);
   const times = await interleave(
     new Map<string, Contender>([
-      ['add', addOne],
-      ['rename', rename],
+      ['class', addClass],
+      ['example', addExample],
       ['ridge', python.contender('ridge')],
       ['discriminant', python.contender('discriminant')],
     ]),
@@ -85,23 +126,13 @@ export async function add(context: BenchContext): Promise<Case[]> {
   );
   const of = (name: string): number[] => times.get(name) as number[];
   const both = of('ridge').map((ms, round) => ms + of('discriminant')[round]);
-  const rounds = (value: number): number[] => both.map(() => value);
-  const peers: readonly [string, number[]][] = [
-    ['scikit-learn RidgeClassifierCV refit', of('ridge')],
-    ['scikit-learn LinearDiscriminantAnalysis refit', of('discriminant')],
-    ['scikit-learn, both refits', both],
-  ];
-  const { peakBytes } = await python.run('prepare');
-  const ourPeak = peakResidentBytes();
+  const { peakBytes: pythonPeak } = await python.run('prepare');
+  const oneClass = `add a class of ${SHOTS} to ${size}, next classify`;
   const cases = [
-    ...peers.map(([peer, ms]) =>
-      compare(TABLE, `add a class of ${SHOTS} to ${size}, next classify`, of('add'), peer, ms, 'ms'),
-    ),
-    ...peers.slice(2).map(([peer, ms]) => compare(TABLE, `first classify at ${size}`, rounds(firstMs), peer, ms, 'ms')),
-    compare(TABLE, `rename a class of ${size}, next classify`, of('rename'), peers[2][0], both, 'ms'),
-    compare(TABLE, `longest event-loop gap of the first solve`, rounds(gap), peers[2][0], both, 'ms'),
-    compare(TABLE, `peak memory of the process, ${size}`, [ourPeak], 'scikit-learn', [peakBytes], 'MB', 1e-6),
+    compare(TABLE, oneClass, of('class'), 'scikit-learn RidgeClassifierCV refit', of('ridge'), 'ms'),
+    compare(TABLE, oneClass, of('class'), 'scikit-learn LinearDiscriminantAnalysis refit', of('discriminant'), 'ms'),
+    compare(TABLE, oneClass, of('class'), 'scikit-learn, both refits', both, 'ms'),
+    compare(TABLE, `add an example to ${size}, next classify`, of('example'), 'scikit-learn, both refits', both, 'ms'),
   ];
-  await gemm.dispose();
-  return cases;
+  return { cases, classifier, answer, firstMs, gapMs, both, pythonPeak };
 }
