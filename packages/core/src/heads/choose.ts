@@ -9,7 +9,7 @@ import { arcCosineKernel } from './arc-cosine-kernel.ts';
 import { typicalShots } from './class-balance.ts';
 import { discriminant } from './discriminant.ts';
 import type { UpdateDual } from './dual-base.ts';
-import { argmax, leaveOneOutAccuracy, winnersAccuracy, type LeaveOneOutAccuracy } from './leave-one-out.ts';
+import { leaveOneOutAccuracy, winnersAccuracy, type LeaveOneOutAccuracy } from './leave-one-out.ts';
 import { manyScores } from './many-scores.ts';
 import { nearestClassMean } from './nearest-class-mean.ts';
 import type { RidgeOnFeatures } from './ridge-on-features.ts';
@@ -86,12 +86,8 @@ async function fitAuto(memory: Memory, context: FitContext, methods: () => Promi
   await context.yieldToHost?.();
   const fromLinear = scaledScores(linear.leaveOneOut(), numClasses);
 
-  const measuredShares: (LeaveOneOutAccuracy | undefined)[] = [];
-  for (const one of SHARES) {
-    const winners = blendWinners(fromRidge, fromLinear, one, numClasses);
-    measuredShares.push(winnersAccuracy(winners, rows, classIndices, counts));
-    await context.yieldToHost?.();
-  }
+  const winners = await blendWinners(fromRidge, fromLinear, numClasses, context);
+  const measuredShares = winners.map((of) => winnersAccuracy(of, rows, classIndices, counts));
   const ridgeShare = averageShare(measuredShares);
   const leftOut = blend(fromRidge, fromLinear, ridgeShare);
   const measured = leaveOneOutAccuracy(leftOut, rows, classIndices, counts);
@@ -160,26 +156,46 @@ function scaledScores(scores: Float64Array, numClasses: number): ScaledScores {
   return { scores, scale: sum > 0 ? sum / rows : 1 };
 }
 
-/** Entries `[from, from + out.length)` of the blended scores. */
-function blendInto(a: ScaledScores, b: ScaledScores, share: number, from: number, out: Float64Array): void {
+function blend(a: ScaledScores, b: ScaledScores, share: number): Float64Array {
   const weightA = share / a.scale;
   const weightB = (1 - share) / b.scale;
-  for (let i = 0; i < out.length; i++) out[i] = weightA * a.scores[from + i] + weightB * b.scores[from + i];
-}
-
-function blend(a: ScaledScores, b: ScaledScores, share: number): Float64Array {
   const out = new Float64Array(a.scores.length);
-  blendInto(a, b, share, 0, out);
+  for (let i = 0; i < out.length; i++) out[i] = weightA * a.scores[i] + weightB * b.scores[i];
   return out;
 }
 
-/** The class with the largest blended score in each row; the first of equals. */
-function blendWinners(a: ScaledScores, b: ScaledScores, share: number, numClasses: number): Int32Array {
-  const row = new Float64Array(numClasses);
-  return Int32Array.from({ length: a.scores.length / numClasses }, (_, i) => {
-    blendInto(a, b, share, i * numClasses, row);
-    return argmax(row, 0, numClasses);
-  });
+/** Scores blended between two turns of the host. */
+const TURN_SCORES = 2 ** 20;
+
+/** For each of `SHARES` the class with the largest blended score in each row; the first of equals. */
+async function blendWinners(
+  a: ScaledScores,
+  b: ScaledScores,
+  numClasses: number,
+  { yieldToHost }: FitContext,
+): Promise<Int32Array[]> {
+  const numRows = a.scores.length / numClasses;
+  const winners = SHARES.map(() => new Int32Array(numRows));
+  const turnRows = Math.max(1, Math.floor(TURN_SCORES / numClasses));
+  for (let i = 0; i < numRows; i++) {
+    const from = i * numClasses;
+    for (const [k, share] of SHARES.entries()) {
+      const weightA = share / a.scale;
+      const weightB = (1 - share) / b.scale;
+      let highest = -Infinity;
+      let best = 0;
+      for (let c = 0; c < numClasses; c++) {
+        const score = weightA * a.scores[from + c] + weightB * b.scores[from + c];
+        if (score > highest) {
+          highest = score;
+          best = c;
+        }
+      }
+      winners[k][i] = best;
+    }
+    if ((i + 1) % turnRows === 0) await yieldToHost?.();
+  }
+  return winners;
 }
 
 /** The mean of the shares, each weighted by how close its leave-one-out accuracy comes to the best, in standard errors. */
