@@ -34,7 +34,7 @@ interface DualChange {
   readonly growth: readonly number[];
   /** Rows of the state that the base has not. */
   readonly came: readonly number[];
-  /** Int32Array, classes of the base: the class that continues each, or -1. */
+  /** Int32Array, classes of the base: the class that took in each, or -1. */
   readonly classAfter: Int32Array;
 }
 
@@ -42,7 +42,6 @@ interface DualChange {
 function changeOf(before: Memory, after: Memory, sources: Int32Array): DualChange | undefined {
   const most = before.numExamples * MOST_CHANGED;
   const classAfter = new Int32Array(before.numClasses).fill(-1);
-  const taken = new Int32Array(after.numClasses).fill(-1);
   const stayed = new Uint8Array(before.numExamples);
   const came: number[] = [];
   for (const [i, from] of sources.entries()) {
@@ -51,10 +50,8 @@ function changeOf(before: Memory, after: Memory, sources: Int32Array): DualChang
       continue;
     }
     const [b, c] = [before.classIndices[from], after.classIndices[i]];
-    // Classes that were cut in two or exchanged examples share no columns of solutions.
-    if (taken[c] >= 0 && taken[c] !== b) return undefined;
+    // Solutions for classes that became one add up, but no part of a class has one of its own.
     if (classAfter[b] >= 0 && classAfter[b] !== c) return undefined;
-    taken[c] = b;
     classAfter[b] = c;
     stayed[from] = 1;
   }
@@ -215,7 +212,7 @@ class UpdatedDual {
     const sides = new Float64Array(n * numClasses);
     const continued = [...classAfter.entries()].filter(([, c]) => c >= 0);
     for (let i = 0; i < n; i++) {
-      for (const [b, c] of continued) sides[i * numClasses + c] = before[i * width + b];
+      for (const [b, c] of continued) sides[i * numClasses + c] += before[i * width + b];
     }
     for (let a = 0; a < numGone; a++) {
       const c = classAfter[classIndices[touched[a]]];

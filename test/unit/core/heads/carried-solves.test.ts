@@ -232,7 +232,7 @@ describe('a ridge on a kernel', () => {
   };
 
   it('answers alike after every change, factoring less than a solve from nothing', async () => {
-    const memory = filled(16, 14);
+    const memory = filled(28, 10);
     const { counted, context } = counting();
     const head = kernelRidge();
     await head.fit(memory.view(), context);
@@ -248,6 +248,7 @@ describe('a ridge on a kernel', () => {
       ['an example less', () => memory.removeExamples('new', [memory.examples('new')[0].id])],
       ['a new class less', () => memory.removeClass('new')],
       ['an old example less', () => memory.removeExamples('class 3', [memory.examples('class 3')[4].id])],
+      ['a merge', () => memory.mergeClasses('class 8', 'class 9')],
       ['a new name', () => memory.rename('class 7', 'seven')],
       ['nothing', () => undefined],
     ];
@@ -268,7 +269,16 @@ describe('a ridge on a kernel', () => {
 
   it.each<[string, (memory: ExampleMemory) => void]>([
     ['too many examples came', (memory) => memory.add('large', of(502, 0, 40))],
-    ['two classes became one', (memory) => memory.mergeClasses('class 1', 'class 2')],
+    [
+      'a class was cut in two',
+      (memory) => {
+        memory.removeExamples(
+          'class 1',
+          of(1, 1, 5).map(({ id }) => id),
+        );
+        memory.add('half', of(1, 1, 5));
+      },
+    ],
     [
       'a class lost most of its examples',
       (memory) =>
