@@ -28,7 +28,7 @@ export interface DualSolution {
 /** Values of mu that stay factored: those a search compares, the one it takes, and one before. */
 const MOST_SYSTEMS = 6;
 /** Bytes that they may take. */
-const MOST_BYTES = 2 ** 28;
+const MOST_BYTES = 2 ** 27;
 
 /** The same with what other states start from. */
 export interface KeptDual extends DualSolution {
