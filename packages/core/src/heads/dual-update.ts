@@ -210,9 +210,9 @@ class UpdatedDual {
     const { classIndices, numClasses: width, numExamples: n } = this.#parts.base.memory;
     const { numClasses } = this.#parts.memory;
     const sides = new Float64Array(n * numClasses);
-    const continued = [...classAfter.entries()].filter(([, c]) => c >= 0);
     for (let i = 0; i < n; i++) {
-      for (const [b, c] of continued) sides[i * numClasses + c] += before[i * width + b];
+      const [from, to] = [i * width, i * numClasses];
+      for (let b = 0; b < width; b++) if (classAfter[b] >= 0) sides[to + classAfter[b]] += before[from + b];
     }
     for (let a = 0; a < numGone; a++) {
       const c = classAfter[classIndices[touched[a]]];
