@@ -21,8 +21,9 @@ const PRIOR_FACTOR = 2.2;
 const SEARCH_REACH = 8;
 /** Scores that the fit looks at, at some 3 temperatures. */
 const MOST_ENTRIES = 2 ** 18;
-/** Of them, scores that say where to start, at some 22 temperatures. */
-const MOST_COARSE = 2 ** 14;
+/** Of them, scores that say where to start, at some 22 temperatures, and the fewest rows that do. */
+const MOST_COARSE = 2 ** 11;
+const LEAST_COARSE_ROWS = 16;
 /** exp(-40) is 4e-18: too little to change a sum that holds a 1. */
 const NEGLIGIBLE = -40;
 
@@ -81,7 +82,8 @@ export async function fitTemperature(
     sum.curvature += 1;
     return sum;
   };
-  const step = Math.max(1, Math.floor((numUsed * numClasses) / MOST_COARSE));
+  const coarseRows = Math.max(LEAST_COARSE_ROWS, Math.floor(MOST_COARSE / numClasses));
+  const step = Math.max(1, Math.floor(numUsed / coarseRows));
   const low = Math.log(prior) - SEARCH_REACH;
   const high = Math.log(prior) + SEARCH_REACH;
   const coarse = (x: number): Promise<Expansion> => lossAt(x, step);
