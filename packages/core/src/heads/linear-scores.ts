@@ -24,12 +24,15 @@ const BITS = 53;
 const GEMM_WORK = 2 ** 21;
 /** Scores that one product gives at most, so that it stays small beside its inputs: 32 MB. */
 const GEMM_SCORES = 2 ** 22;
-/** Weights up to which machine code has a copy of them: 32 MB. Beyond, memory is the limit either way. */
+/** Weights up to which machine code keeps a copy of them: 32 MB. */
 const MOST_COPIED = 2 ** 22;
+/** Beyond, they are copied so many at a time, which stay in the second-level cache for all queries. */
+const BLOCK_WEIGHTS = 2 ** 15;
 
-const prepared = new WeakMap<Float64Array, RowDots | 'rounded'>();
+/** For weights that are rounded already: the copy of all classes, or room for a block of them. */
+const prepared = new WeakMap<Float64Array, RowDots>();
 
-function prepare(linear: LinearScores): RowDots | 'rounded' {
+function prepare(linear: LinearScores): RowDots {
   const known = prepared.get(linear.weights);
   if (known !== undefined) return known;
   const made = copyFor(linear);
@@ -58,15 +61,28 @@ export async function prepareLinearScores(
   prepared.set(weights, made);
 }
 
-function copyFor({ weights, width, numClasses }: LinearScores): RowDots | 'rounded' {
-  return weights.length <= MOST_COPIED ? new RowDots(numClasses, width) : 'rounded';
+function copyFor({ weights, width, numClasses }: LinearScores): RowDots {
+  const block = Math.max(1, Math.floor(BLOCK_WEIGHTS / width));
+  return new RowDots(weights.length <= MOST_COPIED ? numClasses : block, width);
 }
 
-/** Rounds the weights of classes `[first, end)`, and copies them. */
-function takeClasses({ weights, width }: LinearScores, to: RowDots | 'rounded', first: number, end: number): void {
+/** Rounds the weights of classes `[first, end)`, and copies them where all have room. */
+function takeClasses(linear: LinearScores, to: RowDots, first: number, end: number): void {
+  const { weights, width, numClasses } = linear;
   for (let c = first; c < end; c++) roundWeights(weights, c * width, width, BITS);
-  if (to === 'rounded') return;
-  for (let c = first; c < end; c++) to.rows.set(weights.subarray(c * width, (c + 1) * width), c * to.stride);
+  if (to.out.length === numClasses) copyClasses(linear, first, end, to, first);
+}
+
+/** Copies the weights of classes `[first, end)` to the rows from `row` on. */
+function copyClasses({ weights, width }: LinearScores, first: number, end: number, to: RowDots, row: number): void {
+  const { rows, stride } = to;
+  if (stride === width) {
+    rows.set(weights.subarray(first * width, end * width), row * width);
+    return;
+  }
+  for (let c = first; c < end; c++) {
+    rows.set(weights.subarray(c * width, (c + 1) * width), (row + c - first) * stride);
+  }
 }
 
 /**
@@ -77,47 +93,17 @@ function takeClasses({ weights, width }: LinearScores, to: RowDots | 'rounded', 
 export function linearScoresInto(linear: LinearScores, codes: Int8Array, numQueries: number, out: Float64Array): void {
   const { width, numClasses, offsets } = linear;
   const dots = prepare(linear);
-  if (dots === 'rounded') {
-    plainScoresInto(linear, codes, numQueries, out);
-    return;
-  }
   const { x, out: products } = dots;
-  for (let q = 0; q < numQueries; q++) {
-    const from = q * width;
-    for (let j = 0; j < width; j++) x[j] = codes[from + j];
-    dots.multiply();
-    const at = q * numClasses;
-    for (let c = 0; c < numClasses; c++) out[at + c] = products[c] + offsets[c];
-  }
-}
-
-/** The same on typed arrays, four classes at a time. */
-function plainScoresInto(linear: LinearScores, codes: Int8Array, numQueries: number, out: Float64Array): void {
-  const { width, numClasses, weights, offsets } = linear;
-  for (let q = 0; q < numQueries; q++) {
-    const from = q * width;
-    for (let c = 0; c < numClasses; c += 4) {
-      const left = numClasses - c;
-      const w0 = c * width;
-      const w1 = left > 1 ? w0 + width : w0;
-      const w2 = left > 2 ? w1 + width : w0;
-      const w3 = left > 3 ? w2 + width : w0;
-      let s0 = 0;
-      let s1 = 0;
-      let s2 = 0;
-      let s3 = 0;
-      for (let j = 0; j < width; j++) {
-        const x = codes[from + j];
-        s0 += x * weights[w0 + j];
-        s1 += x * weights[w1 + j];
-        s2 += x * weights[w2 + j];
-        s3 += x * weights[w3 + j];
-      }
-      const at = q * numClasses + c;
-      out[at] = s0 + offsets[c];
-      if (left > 1) out[at + 1] = s1 + offsets[c + 1];
-      if (left > 2) out[at + 2] = s2 + offsets[c + 2];
-      if (left > 3) out[at + 3] = s3 + offsets[c + 3];
+  const block = products.length;
+  for (let first = 0; first < numClasses; first += block) {
+    const count = Math.min(block, numClasses - first);
+    if (block !== numClasses) copyClasses(linear, first, first + count, dots, 0);
+    for (let q = 0; q < numQueries; q++) {
+      const from = q * width;
+      for (let j = 0; j < width; j++) x[j] = codes[from + j];
+      dots.multiply();
+      const at = q * numClasses + first;
+      for (let c = 0; c < count; c++) out[at + c] = products[c] + offsets[first + c];
     }
   }
 }

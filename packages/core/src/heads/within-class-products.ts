@@ -5,7 +5,7 @@
 
 import type { FitContext, Memory, StatisticsMemory } from '../head.ts';
 import { choleskyFactor } from '../linalg/cholesky.ts';
-import { solveLower, solveUpper } from '../linalg/cholesky-solve.ts';
+import { forward, solveLower, solveUpper } from '../linalg/cholesky-solve.ts';
 import { columnSquares } from '../linalg/column-squares.ts';
 import { transpose } from '../linalg/transpose.ts';
 import { carriedGram } from '../memory/carried-gram.ts';
@@ -33,17 +33,33 @@ export interface WithinClassProducts {
 /** Squared lengths are near one: a scatter below this share of them is rounding, all examples of a class being alike. */
 const ROUNDING = 1e-12;
 
-/** Column j of the result is column j of `columns` minus column `owners[j]` of `others`; both have `height` rows. */
-function minusOwn(
-  columns: Float64Array,
-  count: number,
-  others: Float64Array,
+/**
+ * `<x_i - m_own, m_c>` from `<x_i, m_c>`, of which the means of the examples' own classes are taken off.
+ * @param exampleMeans Float64Array, own.length x numClasses
+ * @param solvedMeans Float64Array, height x numClasses: columns whose inner products are those of the means
+ * @returns Float64Array, own.length x numClasses; the caller owns it
+ */
+async function lessOwnMeans(
+  exampleMeans: Float64Array,
+  solvedMeans: Float64Array,
   numClasses: number,
-  owners: Int32Array,
-): Float64Array {
-  const out = new Float64Array(columns.length);
-  for (let at = 0, base = 0; at < columns.length; base += numClasses) {
-    for (let j = 0; j < count; j++, at++) out[at] = columns[at] - others[base + owners[j]];
+  own: Int32Array,
+  { gemm }: FitContext,
+): Promise<Float64Array> {
+  const present = Int32Array.from(new Set(own));
+  const places = new Int32Array(numClasses);
+  present.forEach((c, at) => (places[c] = at));
+  const height = solvedMeans.length / numClasses;
+  const count = present.length;
+  const chosen = new Float64Array(height * count);
+  for (let i = 0; i < height; i++) {
+    for (let u = 0; u < count; u++) chosen[i * count + u] = solvedMeans[i * numClasses + present[u]];
+  }
+  const between = await gemm.f64(chosen, solvedMeans, { m: count, n: numClasses, k: height, transposeA: true });
+  const out = exampleMeans.slice();
+  for (let i = 0, at = 0; i < own.length; i++) {
+    const from = places[own[i]] * numClasses;
+    for (let c = 0; c < numClasses; c++, at++) out[at] -= between[from + c];
   }
   return out;
 }
@@ -101,19 +117,18 @@ export async function primalProducts(
   const own = rows.map((i) => memory.classIndices[i]);
   const chosen = chosenRows(memory.codes, width, rows);
   await context.yieldToHost?.();
-  const right = transpose(weightedRows(chosen, rows.length, width, groups), rows.length, columns);
-  const solved = await solveLower(factor, right, rows.length, context);
-  const shape = { m: rows.length, n: numClasses, k: columns };
+  const solved = transpose(weightedRows(chosen, rows.length, width, groups), rows.length, columns);
   await context.yieldToHost?.();
-  const deviations = minusOwn(solved, rows.length, solvedMeans, numClasses, own);
-  const byRows = (matrix: Float64Array): Float64Array => transpose(matrix, columns, rows.length);
+  await forward(factor, 0, solved, rows.length, context);
+  const shape = { m: rows.length, n: numClasses, k: columns, transposeA: true };
+  const exampleMeans = await context.gemm.f64(solved, solvedMeans, shape);
   return {
     form: 'primal',
     precision,
     classWeights,
     meanSquares,
-    exampleMeans: await context.gemm.f64(byRows(solved), solvedMeans, shape),
-    deviationMeans: await context.gemm.f64(byRows(deviations), solvedMeans, shape),
+    exampleMeans,
+    deviationMeans: await lessOwnMeans(exampleMeans, solvedMeans, numClasses, own, context),
     exampleSquares: columnSquares(solved, rows.length),
   };
 }
@@ -165,6 +180,7 @@ export async function dualProducts(
   memory: Memory,
   groups: readonly TapGroup[],
   shrinkage: Shrinkage,
+  rows: Int32Array,
   context: FitContext,
 ): Promise<WithinClassProducts> {
   const { codes, classIndices: own, counts, numExamples: n, numClasses, width } = memory;
@@ -175,9 +191,9 @@ export async function dualProducts(
   await context.yieldToHost?.();
   const exampleMean = transpose(toMeans, numClasses, n);
   const meanMean = averageByClass(exampleMean, numClasses, own, counts);
-  // Z m_c, Z x_j and Z Z^T, where row i of Z is x_i - m_own.
+  // Z m_c, Z Z^T and, for the rows of leave-one-out, Z x_j, where row i of Z is x_i - m_own.
   const centredMeans = new Float64Array(n * numClasses);
-  const centred = new Float64Array(n * n);
+  const centred = new Float64Array(n * rows.length);
   const matrix = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
     const c = own[i];
@@ -185,10 +201,9 @@ export async function dualProducts(
       centredMeans[i * numClasses + k] = exampleMean[i * numClasses + k] - meanMean[c * numClasses + k];
     }
     for (let j = 0; j < n; j++) {
-      const value = products[i * n + j] - toMeans[c * n + j];
-      centred[i * n + j] = value;
-      matrix[i * n + j] = value - centredMeans[i * numClasses + own[j]];
+      matrix[i * n + j] = products[i * n + j] - toMeans[c * n + j] - centredMeans[i * numClasses + own[j]];
     }
+    for (const [r, j] of rows.entries()) centred[i * rows.length + r] = products[i * n + j] - toMeans[c * n + j];
   }
   await context.yieldToHost?.();
   let trace = 0;
@@ -206,31 +221,33 @@ export async function dualProducts(
 
   const means = weightedRows(classMeans(memory.sums, counts, width), numClasses, width, groups);
   const classWeights = transpose(means, numClasses, scales.length);
-  const deviationMeans = centredMeans.slice();
+  const exampleMeans = chosenRows(exampleMean, numClasses, rows);
+  const deviationMeans = chosenRows(centredMeans, numClasses, rows);
   const meanSquares = Float64Array.from(counts, (_, c) => meanMean[c * numClasses + c]);
-  const exampleSquares = Float64Array.from(own, (_, i) => products[i * n + i]);
+  const exampleSquares = Float64Array.from(rows, (i) => products[i * n + i]);
   if (scatterWeight === 1) {
     const factor = await choleskyFactor(matrix, n, context, ridge);
     const solvedMeans = await solveLower(factor, centredMeans, numClasses, context);
-    const solved = await solveLower(factor, centred, n, context);
-    const shape = { m: n, n: numClasses, k: n, transposeA: true };
+    await forward(factor, 0, centred, rows.length, context);
+    const shape = { m: rows.length, n: numClasses, k: n, transposeA: true };
     await context.yieldToHost?.();
-    const deviations = minusOwn(solved, n, solvedMeans, numClasses, own);
-    subtract(exampleMean, await context.gemm.f64(solved, solvedMeans, shape));
-    subtract(deviationMeans, await context.gemm.f64(deviations, solvedMeans, shape));
+    const explained = await context.gemm.f64(centred, solvedMeans, shape);
+    const rowOwners = rows.map((i) => own[i]);
+    subtract(exampleMeans, explained);
+    subtract(deviationMeans, await lessOwnMeans(explained, solvedMeans, numClasses, rowOwners, context));
     subtract(meanSquares, columnSquares(solvedMeans, numClasses));
-    subtract(exampleSquares, columnSquares(solved, n));
+    subtract(exampleSquares, columnSquares(centred, rows.length));
     // Z^T U = X^T (U - class means of U).
     const weights = await solveUpper(factor, solvedMeans, numClasses, context);
     const averages = averageByClass(weights, numClasses, own, counts);
     for (let i = 0; i < n; i++) {
       for (let k = 0; k < numClasses; k++) weights[i * numClasses + k] -= averages[own[i] * numClasses + k];
     }
-    const rows = weightedRows(codes, n, width, groups);
+    const examples = weightedRows(codes, n, width, groups);
     const back = { m: scales.length, n: numClasses, k: n, transposeA: true };
-    subtract(classWeights, await context.gemm.f64(rows, weights, back));
+    subtract(classWeights, await context.gemm.f64(examples, weights, back));
   }
-  for (const array of [classWeights, meanSquares, exampleMean, deviationMeans, exampleSquares]) {
+  for (const array of [classWeights, meanSquares, exampleMeans, deviationMeans, exampleSquares]) {
     for (let i = 0; i < array.length; i++) array[i] /= ridge;
   }
   return {
@@ -238,7 +255,7 @@ export async function dualProducts(
     precision,
     classWeights,
     meanSquares,
-    exampleMeans: exampleMean,
+    exampleMeans,
     deviationMeans,
     exampleSquares,
   };
@@ -270,7 +287,7 @@ export async function withinClassProducts(
   context: FitContext,
 ): Promise<WithinClassProducts> {
   const columns = groups.reduce((sum, group) => sum + group.width, 0);
-  if (memory.numExamples < columns) return dualProducts(memory, groups, shrinkage, context);
+  if (memory.numExamples < columns) return dualProducts(memory, groups, shrinkage, rows, context);
   const gramRows = { rows: memory.codes, width: memory.width, columns };
   const gram = await carriedGram(`code-gram ${columns}`, '', memory.codes, gramRows, context, true);
   const { taps, dim, width, numClasses, numExamples, counts, sums } = memory;

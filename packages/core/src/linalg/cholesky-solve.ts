@@ -101,22 +101,55 @@ export async function solveSymmetric<F extends Floats>(
 }
 
 /**
- * The diagonal of `A^-1`: column norms of `L^-1`, whose columns are solved a panel at a time from their own diagonal
- * block down, in order^3 / 3 multiplications.
+ * Columns of `L^-1` below the diagonal block of panel k, one panel's: that block's own are `inverses[k]`.
+ * @returns Float64Array, rows below x columns of the block, row-major; the caller owns it
+ */
+async function inverseBelow(factor: CholeskyFactor, k: number, context: FitContext): Promise<Float64Array> {
+  const { order, block, panels, inverses } = factor;
+  const width = Math.min(block, order - k * block);
+  const height = order - k * block - width;
+  const columns = new Float64Array(height * width);
+  if (height === 0) return columns;
+  const below = panels[k].subarray(width * width);
+  await subtractProduct(columns, below, inverses[k], { m: height, n: width, k: width }, context);
+  await forward(factor, k + 1, columns, width, context);
+  return columns;
+}
+
+/**
+ * `L^-1`, in order^3 / 3 multiplications.
+ * @returns Float64Array, order x order, zero above the diagonal; the caller owns it
+ */
+export async function inverseLower(factor: CholeskyFactor, context: FitContext): Promise<Float64Array> {
+  const { order, block, panels, inverses } = factor;
+  const inverse = new Float64Array(order * order);
+  for (let k = 0; k < panels.length; k++) {
+    const start = k * block;
+    const width = Math.min(block, order - start);
+    const below = await inverseBelow(factor, k, context);
+    for (let i = 0; i < order - start; i++) {
+      const [from, row] = i < width ? [inverses[k], i] : [below, i - width];
+      inverse.set(from.subarray(row * width, (row + 1) * width), (start + i) * order + start);
+    }
+  }
+  return inverse;
+}
+
+/**
+ * The diagonal of `A^-1`: column norms of `L^-1`, in order^3 / 3 multiplications.
  * @returns Float64Array, order; the caller owns it
  */
 export async function inverseDiagonal(factor: CholeskyFactor, context: FitContext): Promise<Float64Array> {
-  const { order, block, panels } = factor;
+  const { order, block, panels, inverses } = factor;
   const diagonal = new Float64Array(order);
   for (let k = 0; k < panels.length; k++) {
     context.signal?.throwIfAborted();
     const start = k * block;
     const width = Math.min(block, order - start);
-    const columns = new Float64Array((order - start) * width);
-    for (let j = 0; j < width; j++) columns[j * width + j] = 1;
-    await forward(factor, k, columns, width, context);
-    for (let at = 0; at < columns.length;) {
-      for (let j = 0; j < width; j++, at++) diagonal[start + j] += columns[at] * columns[at];
+    for (const rows of [inverses[k], await inverseBelow(factor, k, context)]) {
+      for (let at = 0; at < rows.length;) {
+        for (let j = 0; j < width; j++, at++) diagonal[start + j] += rows[at] * rows[at];
+      }
     }
   }
   return diagonal;

@@ -13,6 +13,7 @@
 
 import { expected } from '../errors.ts';
 import type { FitContext } from '../head.ts';
+import { newton } from './newton.ts';
 
 /** Prior temperature over that of the random energy model. */
 const PRIOR_FACTOR = 2.2;
@@ -20,11 +21,9 @@ const PRIOR_FACTOR = 2.2;
 const SEARCH_REACH = 8;
 /** Scores that the fit looks at, at some 3 temperatures. */
 const MOST_ENTRIES = 2 ** 18;
-/** Of them, scores that say where to start, at some 22 temperatures. */
-const MOST_COARSE = 2 ** 14;
-/** Log temperature is found to this, in some 5 steps. */
-const PRECISION = 1e-4;
-const MOST_STEPS = 60;
+/** Of them, scores that say where to start, at some 22 temperatures, and the fewest rows that do. */
+const MOST_COARSE = 2 ** 11;
+const LEAST_COARSE_ROWS = 16;
 /** exp(-40) is 4e-18: too little to change a sum that holds a 1. */
 const NEGLIGIBLE = -40;
 
@@ -83,7 +82,8 @@ export async function fitTemperature(
     sum.curvature += 1;
     return sum;
   };
-  const step = Math.max(1, Math.floor((numUsed * numClasses) / MOST_COARSE));
+  const coarseRows = Math.max(LEAST_COARSE_ROWS, Math.floor(MOST_COARSE / numClasses));
+  const step = Math.max(1, Math.floor(numUsed / coarseRows));
   const low = Math.log(prior) - SEARCH_REACH;
   const high = Math.log(prior) + SEARCH_REACH;
   const coarse = (x: number): Promise<Expansion> => lossAt(x, step);
@@ -223,21 +223,6 @@ async function coarseMinimum(f: (x: number) => Promise<Expansion>, low: number, 
     if (value < lowest) [lowest, best] = [value, x];
   }
   return best;
-}
-
-/** The lowest point near `start` of a function with one dip over [low, high]: Newton's steps, halving where they leave the dip. */
-async function newton(f: (x: number) => Promise<Expansion>, start: number, low: number, high: number): Promise<number> {
-  let [x, left, right] = [start, low, high];
-  for (let steps = 0; steps < MOST_STEPS; steps++) {
-    const { slope, curvature } = await f(x);
-    if (slope > 0) right = x;
-    else left = x;
-    const step = curvature > 0 ? x - slope / curvature : NaN;
-    const next = step > left && step < right ? step : (left + right) / 2;
-    if (!(Math.abs(next - x) > PRECISION)) return next;
-    x = next;
-  }
-  return x;
 }
 
 /**

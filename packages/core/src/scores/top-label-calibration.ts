@@ -13,7 +13,7 @@
 import type { FitContext } from '../head.ts';
 import { argmax } from '../heads/leave-one-out.ts';
 import { fitTemperature, probabilitiesInto, trustedRows } from './calibration.ts';
-import { goldenSection } from './golden-section.ts';
+import { newton, type Derivatives } from './newton.ts';
 
 export interface Calibration {
   /** What `fitTemperature` gives. */
@@ -28,6 +28,9 @@ export interface Calibration {
 const SLOPE_SPREAD = 0.1;
 const LEAST_SLOPE = 0.3;
 const MOST_SLOPE = 3;
+/** The offset is found to this, in some 3 steps from that of the slope before. */
+const OFFSET_PRECISION = 1e-9;
+const MOST_OFFSETS = 60;
 /** The likeliest class stays this share above the second where calibration would put it below: never level, which rounding turns. */
 const AHEAD = 1e-9;
 /** Log-odds beyond this say no more than certainty: 1 in a million. */
@@ -67,30 +70,83 @@ export async function fitCalibration(
   let mass = 0;
   for (let i = 0; i < kept.length; i++) mass += weights[i] * logistic(logOdds[i]);
 
-  const offsetOf = (slope: number): number => {
-    let low = -CERTAIN * MOST_SLOPE;
-    let high = CERTAIN * MOST_SLOPE;
-    for (let step = 0; step < 40; step++) {
-      const middle = (low + high) / 2;
-      let sum = 0;
-      for (let i = 0; i < kept.length; i++) sum += weights[i] * logistic(slope * logOdds[i] + middle);
-      if (sum < mass) low = middle;
-      else high = middle;
-    }
-    return (low + high) / 2;
-  };
-  const loss = async (slope: number): Promise<number> => {
+  const fit: SlopeFit = { logOdds, weights, right, mass };
+  let offset = 0;
+  const lossAt = async (slope: number): Promise<Derivatives> => {
     await context.yieldToHost?.();
-    const offset = offsetOf(slope);
-    let sum = (slope - 1) ** 2 / (2 * SLOPE_SPREAD ** 2);
-    for (let i = 0; i < kept.length; i++) {
-      const z = slope * logOdds[i] + offset;
-      sum += weights[i] * softplus(right[i] === 1 ? -z : z);
-    }
-    return sum;
+    offset = offsetOf(fit, slope, offset);
+    return derivativesAt(fit, slope, offset);
   };
-  const slope = await goldenSection(loss, LEAST_SLOPE, MOST_SLOPE);
-  return { temperature, slope, offset: offsetOf(slope) };
+  // At 1, where the prior is, the offset is 0.
+  const slope = await newton(lossAt, 1, LEAST_SLOPE, MOST_SLOPE);
+  return { temperature, slope, offset: offsetOf(fit, slope, offset) };
+}
+
+/** What the slope is fitted to, row by row. */
+interface SlopeFit {
+  readonly logOdds: Float64Array;
+  readonly weights: Float64Array;
+  /** 1 where the likeliest class is the right one. */
+  readonly right: Uint8Array;
+  /** `sum_i w_i p_i` that the offset keeps. */
+  readonly mass: number;
+}
+
+/** b(a), by Newton's steps from `start`, halving where they leave what brackets it. */
+function offsetOf({ logOdds, weights, mass }: SlopeFit, slope: number, start: number): number {
+  let [offset, low, high] = [start, -CERTAIN * MOST_SLOPE, CERTAIN * MOST_SLOPE];
+  for (let steps = 0; steps < MOST_OFFSETS; steps++) {
+    let sum = -mass;
+    let slopeOfSum = 0;
+    for (let i = 0; i < logOdds.length; i++) {
+      const p = logistic(slope * logOdds[i] + offset);
+      sum += weights[i] * p;
+      slopeOfSum += weights[i] * p * (1 - p);
+    }
+    if (sum < 0) low = offset;
+    else high = offset;
+    const step = offset - sum / slopeOfSum;
+    const next = step >= low && step <= high ? step : (low + high) / 2;
+    if (!(Math.abs(next - offset) > OFFSET_PRECISION)) return next;
+    offset = next;
+  }
+  return offset;
+}
+
+/**
+ * Slope and curvature of the loss above at `slope`, along b(a): with v_i = w_i p_i (1 - p_i) and averages weighted by v,
+ * `b' = - mean x` and `b'' = - mean (1 - 2 p) (x + b')^2`, x the log-odds.
+ */
+function derivativesAt({ logOdds, weights, right }: SlopeFit, slope: number, offset: number): Derivatives {
+  // Not 0, should all be certain.
+  let total = Number.MIN_VALUE;
+  let first = 0;
+  for (let i = 0; i < logOdds.length; i++) {
+    const p = logistic(slope * logOdds[i] + offset);
+    const v = weights[i] * p * (1 - p);
+    total += v;
+    first += v * logOdds[i];
+  }
+  const mean = first / total;
+  let along = 0;
+  let excess = 0;
+  let squares = 0;
+  let bend = 0;
+  for (let i = 0; i < logOdds.length; i++) {
+    const p = logistic(slope * logOdds[i] + offset);
+    const x = logOdds[i] - mean;
+    const tooSure = weights[i] * (p - right[i]);
+    const square = weights[i] * p * (1 - p) * x * x;
+    along += tooSure * x;
+    excess += tooSure;
+    squares += square;
+    bend -= (1 - 2 * p) * square;
+  }
+  const precision = 1 / SLOPE_SPREAD ** 2;
+  return {
+    slope: along + (slope - 1) * precision,
+    curvature: squares + (bend / total) * excess + precision,
+  };
 }
 
 /**
@@ -139,9 +195,4 @@ function clampedLogOdds(probability: number): number {
 
 function logistic(x: number): number {
   return 1 / (1 + Math.exp(-x));
-}
-
-/** log(1 + exp(x)), without overflow. */
-function softplus(x: number): number {
-  return x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x));
 }

@@ -105,7 +105,7 @@ describe('the discriminant', () => {
           const groups = tapGroups(1, 3, tapWeights(1, 'all'));
           const every = Int32Array.from(memory.classIndices.keys());
           const a = await withinClassProducts(memory, groups, shrinkage, every, context);
-          const b = await dualProducts(memory, groups, shrinkage, context);
+          const b = await dualProducts(memory, groups, shrinkage, every, context);
           for (const key of [
             'classWeights',
             'meanSquares',
@@ -122,6 +122,21 @@ describe('the discriminant', () => {
     );
   });
 
+  it('leaves out a sample of examples with the scores that they have among all', async () => {
+    // What broke: the dual, for fewer examples than columns, took the sample's examples for the first ones.
+    for (const dim of [20, 320]) {
+      const memory = clusterMemory({ counts: Array<number>(150).fill(2), taps: 1, dim });
+      const all = (await discriminant().fit(memory, context)).leaveOneOut();
+      const sampled = await discriminant().fit(memory, { ...context, leaveOneOutEntries: 1 });
+      const rows = sampled.leaveOneOutRows as Int32Array;
+      expect(rows).toHaveLength(256);
+      const scores = sampled.leaveOneOut();
+      for (const [r, i] of rows.entries()) {
+        for (let c = 0; c < 150; c++) expect(scores[r * 150 + c]).toBeCloseTo(all[i * 150 + c], 7);
+      }
+    }
+  });
+
   it('takes a sphere where Ledoit-Wolf has no noise to measure: two examples are mirror images about their mean', async () => {
     const groups = tapGroups(1, 3, tapWeights(1, 'all'));
     // What broke: an intensity of -1e-17 or 0, and a singular matrix, depending on the seed.
@@ -130,7 +145,7 @@ describe('the discriminant', () => {
       const every = Int32Array.from([0, 1]);
       for (const products of [
         await withinClassProducts(memory, groups, 'ledoit-wolf', every, context),
-        await dualProducts(memory, groups, 'ledoit-wolf', context),
+        await dualProducts(memory, groups, 'ledoit-wolf', every, context),
       ]) {
         expect(products.precision).toMatchObject({ scatterWeight: 0, intensity: 1 });
         expect(products.classWeights.every(Number.isFinite)).toBe(true);

@@ -49,6 +49,27 @@ it('scores through the Gemm, one by one and backwards are equal bits', async () 
   );
 });
 
+it('scores of more weights than are kept as a copy are the bits of few classes at a time', () => {
+  const [width, numClasses] = [60, 70_001];
+  const weights = weightsOf(numClasses * width, 3);
+  const offsets = weightsOf(numClasses, 4);
+  const codes = Int8Array.from({ length: 2 * width }, (_, i) => Math.sin(i) * 127);
+  const few = new Float64Array(2 * numClasses);
+  for (let first = 0; first < numClasses; first += 30_000) {
+    const end = Math.min(numClasses, first + 30_000);
+    const own = weights.slice(first * width, end * width);
+    const part = { width, numClasses: end - first, weights: own, offsets: offsets.slice(first, end) };
+    const scores = new Float64Array(2 * (end - first));
+    linearScoresInto(part, codes, 2, scores);
+    for (let q = 0; q < 2; q++) {
+      few.set(scores.subarray(q * (end - first), (q + 1) * (end - first)), q * numClasses + first);
+    }
+  }
+  const all = new Float64Array(2 * numClasses);
+  linearScoresInto({ width, numClasses, weights, offsets }, codes, 2, all);
+  expect(all).toEqual(few);
+});
+
 it('rounding moves a weight by at most 2^-46 of the sum of its class’s weights', () => {
   const width = 512;
   const weights = weightsOf(3 * width, 1);

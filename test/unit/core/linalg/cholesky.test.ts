@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { choleskyFactor, choleskyFactor32 } from '../../../../packages/core/src/linalg/cholesky.ts';
-import { inverseDiagonal, solveLower, solveSymmetric } from '../../../../packages/core/src/linalg/cholesky-solve.ts';
+import {
+  inverseDiagonal,
+  inverseLower,
+  solveLower,
+  solveSymmetric,
+} from '../../../../packages/core/src/linalg/cholesky-solve.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 
 const context = { gemm: typedArrayGemm };
@@ -75,6 +80,17 @@ describe('Cholesky factorisation', () => {
       }),
       { numRuns: 12 },
     );
+  });
+
+  it('gives the inverse of the lower triangle, against solving for every unit vector', async () => {
+    for (const order of [1, 5, 128, 130, 300]) {
+      const factor = await choleskyFactor(positiveDefinite(order, order), order, context);
+      const identity = new Float64Array(order * order);
+      for (let i = 0; i < order; i++) identity[i * order + i] = 1;
+      const solved = await solveLower(factor, identity, order, context);
+      // The same sums, but for products with the zeros and ones of the identity.
+      expect(largestDifference(await inverseLower(factor, context), solved)).toBeLessThan(1e-12);
+    }
   });
 
   it('solves the lower triangle alone: the squared norm of L^-1 b is b^T A^-1 b', async () => {

@@ -6,7 +6,8 @@ import {
   expectedCalibrationError,
   reliabilityBins,
 } from '../../../../packages/core/src/evaluation/calibration-error.ts';
-import { probabilitiesInto } from '../../../../packages/core/src/scores/calibration.ts';
+import { argmax } from '../../../../packages/core/src/heads/leave-one-out.ts';
+import { probabilitiesInto, trustedRows } from '../../../../packages/core/src/scores/calibration.ts';
 import {
   calibratedProbabilitiesInto,
   fitCalibration,
@@ -38,7 +39,74 @@ function calibrationError(p: Float64Array, labels: Int32Array): number {
   return expectedCalibrationError(reliabilityBins(confidences, right)) ?? Number.NaN;
 }
 
+/** The offset by bisection, and the loss that the slope minimises, as the module's formula says. */
+function naiveLoss(
+  { scores, labels }: { scores: Float64Array; labels: Int32Array },
+  temperature: number,
+): { offsetOf: (slope: number) => number; loss: (slope: number) => number } {
+  const rows = Int32Array.from(labels.keys());
+  const { weights } = trustedRows(labels, labels.length, numClasses, rows);
+  const p = new Float64Array(scores.length);
+  probabilitiesInto(scores, labels.length, numClasses, temperature, p);
+  const tops = rows.map((i) => argmax(p, i * numClasses, numClasses));
+  const logOdds = Float64Array.from(tops, (top, i) => {
+    const value = Math.log(p[i * numClasses + top] / (1 - p[i * numClasses + top]));
+    return Math.max(-13.8, Math.min(13.8, value));
+  });
+  const meanAt = (slope: number, offset: number): number =>
+    logOdds.reduce((sum, x, i) => sum + weights[i] / (1 + Math.exp(-slope * x - offset)), 0);
+  const offsetOf = (slope: number): number => {
+    let [low, high] = [-42, 42];
+    while (high - low > 1e-12) {
+      const middle = (low + high) / 2;
+      if (meanAt(slope, middle) < meanAt(1, 0)) low = middle;
+      else high = middle;
+    }
+    return (low + high) / 2;
+  };
+  const loss = (slope: number): number => {
+    const offset = offsetOf(slope);
+    return logOdds.reduce(
+      (sum, x, i) => {
+        const z = slope * x + offset;
+        return sum + weights[i] * Math.log1p(Math.exp(tops[i] === labels[i] ? -z : z));
+      },
+      (slope - 1) ** 2 / 0.02,
+    );
+  };
+  return { offsetOf, loss };
+}
+
 describe('fitCalibration', () => {
+  it('finds the slope that minimises the loss over all slopes, and its offset', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 15, max: 120 }),
+        fc.integer(),
+        fc.constantFrom(0.1, 1, 30),
+        fc.boolean(),
+        async (count, seed, size, unrelated) => {
+          const data = crooked(count, seed);
+          if (unrelated) data.labels.sort();
+          const scores = data.scores.map((s) => s * size);
+          const rows = Int32Array.from(data.labels.keys());
+          fc.pre(trustedRows(data.labels, count, numClasses, rows).weights.some((w) => w > 0));
+          const { temperature, slope, offset } = await fitCalibration(scores, data.labels, count, numClasses);
+          const { loss, offsetOf } = naiveLoss({ scores, labels: data.labels }, temperature);
+          expect(Math.abs(offset - offsetOf(slope))).toBeLessThan(1e-6);
+          let [best, step] = [1, 1];
+          // A grid that narrows about its lowest point: the bottom of a dip is seen to the root of rounding.
+          for (let [low, high] = [0.3, 3]; step > 1e-7; [low, high] = [best - step, best + step]) {
+            step = (high - low) / 12;
+            for (let a = low; a <= high; a += step) if (loss(a) < loss(best)) best = a;
+          }
+          expect(Math.abs(slope - best)).toBeLessThan(1e-6);
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
   it('mends what one temperature cannot, on inputs it was not fitted to', async () => {
     const fitted = crooked(3000, 1);
     const calibration = await fitCalibration(fitted.scores, fitted.labels, 3000, numClasses);

@@ -12,7 +12,7 @@
 
 import type { FitContext, Memory } from '../../head.ts';
 import { choleskyFactor } from '../../linalg/cholesky.ts';
-import { solveLower } from '../../linalg/cholesky-solve.ts';
+import { inverseLower } from '../../linalg/cholesky-solve.ts';
 import { codeScale } from '../../memory/codes.ts';
 import { dotProduct } from '../dot-product.ts';
 import { CodeForms } from './code-forms.ts';
@@ -280,7 +280,5 @@ async function whiteningOf(
   const between = await context.gemm.f64(weighted, means, { m: dim, n: dim, k: counts.length, transposeA: true });
   for (let i = 0; i < scatter.length; i++) scatter[i] -= between[i];
   const factor = await choleskyFactor(scatter, dim, context, groupRidge(dim));
-  const identity = new Float64Array(dim * dim);
-  for (let j = 0; j < dim; j++) identity[j * dim + j] = 1;
-  return solveLower(factor, identity, dim, context);
+  return inverseLower(factor, context);
 }
