@@ -39,15 +39,20 @@ export interface KeptDual extends DualSolution {
 
 export class DualBase {
   readonly memory: Memory;
+  readonly #most: number;
   /** Kernel values of all examples, while they are at hand: the diagonal is written to. */
   #matrix: Float64Array | undefined;
   /** Oldest first. */
   readonly #systems = new Map<number, KeptDual>();
 
-  /** @param matrix Float64Array, numExamples x numExamples; taken over until `release` */
-  constructor(memory: Memory, matrix: Float64Array) {
+  /**
+   * @param matrix Float64Array, numExamples x numExamples; taken over until `release`
+   * @param isKept whether states to come may start from it; otherwise no two values of mu are factored at a time
+   */
+  constructor(memory: Memory, matrix: Float64Array, isKept: boolean) {
     this.memory = memory;
     this.#matrix = matrix;
+    this.#most = isKept ? MOST_SYSTEMS : 1;
   }
 
   /** Whether what a search leaves behind is small enough to be kept. */
@@ -62,14 +67,15 @@ export class DualBase {
 
   /** @param kernel of the fit that asks: the same values as when this was made */
   async at(mu: number, kernel: DualKernel, context: FitContext): Promise<KeptDual> {
-    const known = this.#systems.get(mu) ?? (await this.#solve(mu, kernel, context));
+    const known = this.#systems.get(mu);
     this.#systems.delete(mu);
-    this.#systems.set(mu, known);
     for (const oldest of this.#systems.keys()) {
-      if (this.#systems.size <= MOST_SYSTEMS) break;
+      if (this.#systems.size < this.#most) break;
       this.#systems.delete(oldest);
     }
-    return known;
+    const system = known ?? (await this.#solve(mu, kernel, context));
+    this.#systems.set(mu, system);
+    return system;
   }
 
   async #solve(mu: number, kernel: DualKernel, context: FitContext): Promise<KeptDual> {

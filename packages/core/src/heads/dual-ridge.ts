@@ -111,13 +111,13 @@ async function systemsOf(
   const { parameters } = kernel;
   const { carry } = context;
   if (!carry || !update || parameters === undefined || !DualBase.isKept(memory)) {
-    const base = new DualBase(memory, await kernel.between(codes, n, codes, n));
+    const base = new DualBase(memory, await kernel.between(codes, n, codes, n), false);
     return { method: 'cholesky', at: (mu) => base.at(mu, kernel, context) };
   }
   const carried = carry.take<DualBase>('dual', parameters, codes, width);
   const updated = carried && (await (await update())(carried.value, memory, carried.sources, kernel, context));
   if (updated) return { method: 'cholesky', at: updated };
-  const base = new DualBase(memory, await kernel.between(codes, n, codes, n));
+  const base = new DualBase(memory, await kernel.between(codes, n, codes, n), true);
   return {
     method: 'cholesky',
     at: (mu) => base.at(mu, kernel, context),

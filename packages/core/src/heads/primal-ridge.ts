@@ -6,7 +6,8 @@ import type { FitContext } from '../head.ts';
 import type { SymmetricPanels } from '../linalg/cholesky.ts';
 import type { ClassSides } from './class-sides.ts';
 import { crossValidation } from './cross-validation.ts';
-import { bestLambda, lambdaGrid, searchLambdaByNewton } from './lambda-search.ts';
+import { searchLambdaByNewton } from './lambda-newton.ts';
+import { bestLambda, lambdaGrid } from './lambda-search.ts';
 import type { RidgeSystems } from './ridge-systems.ts';
 
 export interface RidgeMoments {

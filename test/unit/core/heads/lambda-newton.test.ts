@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { classSides } from '../../../../packages/core/src/heads/class-sides.ts';
 import { crossValidation } from '../../../../packages/core/src/heads/cross-validation.ts';
-import { searchLambdaByNewton, type Expansion } from '../../../../packages/core/src/heads/lambda-search.ts';
+import { searchLambdaByNewton, type Expansion } from '../../../../packages/core/src/heads/lambda-newton.ts';
 import { traceOf } from '../../../../packages/core/src/heads/primal-ridge.ts';
 import { passingSystems } from '../../../../packages/core/src/heads/ridge-systems.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
