@@ -1,20 +1,13 @@
 /**
  * What `WhitenedGroups` says of single queries, several times faster: products with the group means as rows of numbers times the query's
- * codes, and the quadratic form `x' (W + ridge I)^-1 x` as the squared length of a few rows times the codes. Of n examples, W has at
- * most rank n: where that is under half of the dimension, by Woodbury's identity with `W = Z' Z`, Z the examples' deviations from their
- * means,
- *
- *     x' (Z' Z + ridge I)^-1 x = (|x|^2 - |U x|^2) / ridge,   U = L^-1 Z,   L L' = Z Z' + ridge I
- *
- * else with the inverse Cholesky factor, `|L^-1 x|^2`. Rows are rounded to 32 bits: cosines differ by some 1e-10.
+ * codes, and the quadratic form `x' (W + ridge I)^-1 x` as the squared length of a few rows times the codes: of few examples
+ * `(|x|^2 - |U x|^2) / ridge` with the U of few-examples.ts, else `|L^-1 x|^2` with the inverse Cholesky factor. Rows are rounded to
+ * 32 bits: cosines differ by some 1e-10.
  */
 
 import type { FitContext, Memory } from '../../head.ts';
-import { choleskyFactor } from '../../linalg/cholesky.ts';
-import { solveLower } from '../../linalg/cholesky-solve.ts';
 import { RoundedRows } from '../../linalg/rounded-rows.ts';
 import { codeProduct } from '../dot-product.ts';
-import { firstTapMeans } from './first-tap.ts';
 
 /** Groups up to which inner products of the means are kept, a square of numbers. */
 const MOST_PRODUCTS = 256;
@@ -23,9 +16,11 @@ const BAND = 16;
 
 /** Whitened class means, and what whitens. */
 export interface Whitened {
-  /** Float64Array, dim x dim: inverse of the Cholesky factor L of `W + ridge I`, lower triangular. */
+  /** Float64Array, dim x dim: `T' T` is the inverse of `W + ridge I`; lower triangular where `few` is absent. */
   readonly whitening: Float64Array;
-  /** Float64Array, numClasses x dim: `L^-1 mean`. */
+  /** Float64Array, numExamples x dim: U, of few examples. */
+  readonly few?: Float64Array | undefined;
+  /** Float64Array, numClasses x dim: `T mean`. */
   readonly means: Float64Array;
   /** Float64Array, numClasses: their squared lengths. */
   readonly squares: Float64Array;
@@ -56,9 +51,8 @@ export class CodeForms {
 
   private constructor(
     { dim, numClasses }: Memory,
-    { whitening, squares, ridge, squareOfSum }: Whitened,
+    { whitening, few, squares, ridge, squareOfSum }: Whitened,
     directions: Float64Array,
-    deviations: Float64Array | undefined,
     between: Float64Array | undefined,
   ) {
     this.numGroups = numClasses;
@@ -67,28 +61,27 @@ export class CodeForms {
     this.#dim = dim;
     this.#sumOfMany = squareOfSum;
     this.#between = between;
-    this.#ridge = deviations && ridge;
+    this.#ridge = few && ridge;
     this.#diagonal = Float64Array.from({ length: dim }, (_, i) => whitening[i * dim + i]);
-    const count = deviations ? deviations.length / dim : dim;
+    const count = few ? few.length / dim : dim;
     this.#first = (count + 1) & ~1;
     this.#rows = new RoundedRows(this.#first + numClasses, dim);
     // Rows are rounded in place.
-    const form = deviations ?? whitening.slice();
-    for (let i = 0; i < count; i++) this.#rows.setRow(i, form, i * dim, deviations ? dim : i);
+    const form = (few ?? whitening).slice();
+    for (let i = 0; i < count; i++) this.#rows.setRow(i, form, i * dim, few ? dim : i);
     for (let k = 0; k < numClasses; k++) this.#rows.setRow(this.#first + k, directions, k * dim);
   }
 
   static async of(memory: Memory, whitened: Whitened, context: FitContext): Promise<CodeForms> {
-    const { dim, numClasses, numExamples } = memory;
-    const { whitening, means, ridge } = whitened;
+    const { dim, numClasses } = memory;
+    const { whitening, means } = whitened;
     const shape = { m: numClasses, n: dim, k: dim };
     const directions = await context.gemm.f64(means, whitening, shape);
     const between =
       numClasses <= MOST_PRODUCTS
         ? await context.gemm.f64(means, means, { m: numClasses, n: numClasses, k: dim, transposeB: true })
         : undefined;
-    const deviations = 2 * numExamples < dim ? await deviationRows(memory, ridge, context) : undefined;
-    return new CodeForms(memory, whitened, directions, deviations, between);
+    return new CodeForms(memory, whitened, directions, between);
   }
 
   /** Reads a query: fills `square` and `products`. */
@@ -133,28 +126,4 @@ export class CodeForms {
     }
     return sum;
   }
-}
-
-/** U above, numExamples x dim. */
-async function deviationRows(memory: Memory, ridge: number, context: FitContext): Promise<Float64Array> {
-  const { codes, classIndices, width, dim, numExamples } = memory;
-  const means = firstTapMeans(memory);
-  const deviations = new Float64Array(numExamples * dim);
-  inCodeOrder(memory).forEach((i, at) => {
-    const mean = classIndices[i] * dim;
-    for (let j = 0; j < dim; j++) deviations[at * dim + j] = codes[i * width + j] - means[mean + j];
-  });
-  const shape = { m: numExamples, n: numExamples, k: dim, transposeB: true };
-  const products = await context.gemm.f64(deviations, deviations, shape);
-  const factor = await choleskyFactor(products, numExamples, context, ridge);
-  return solveLower(factor, deviations, dim, context);
-}
-
-/** Examples by class and first tap, so that bits do not depend on their order. */
-function inCodeOrder({ codes, classIndices, width, dim }: Memory): Int32Array {
-  return Int32Array.from(classIndices.keys()).sort((a, b) => {
-    let order = classIndices[a] - classIndices[b];
-    for (let j = 0; order === 0 && j < dim; j++) order = codes[a * width + j] - codes[b * width + j];
-    return order;
-  });
 }

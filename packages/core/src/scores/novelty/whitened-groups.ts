@@ -16,6 +16,7 @@ import { inverseLower } from '../../linalg/cholesky-solve.ts';
 import { codeScale } from '../../memory/codes.ts';
 import { dotProduct } from '../dot-product.ts';
 import { CodeForms } from './code-forms.ts';
+import { whitenFew, type FewWhitening } from './few-examples.ts';
 import { firstTapGram, firstTapMeans } from './first-tap.ts';
 
 /** The prior scatter in every direction, in code units: `scale^2 / 2`. */
@@ -49,8 +50,7 @@ export class WhitenedGroups {
 
   readonly #memory: Memory;
   readonly #counts: Int32Array;
-  /** Float64Array, dim x dim: inverse of the Cholesky factor, lower triangular. */
-  readonly #whitening: Float64Array;
+  readonly #whitening: Whitening;
   /** Float64Array, (numGroups + 1) x dim: whitened means; the last row stands in for the group that lost an example. */
   readonly #means: Float64Array;
   readonly #fullSquares: Float64Array;
@@ -59,7 +59,7 @@ export class WhitenedGroups {
   #gain = 0;
   #home = -1;
 
-  private constructor(memory: Memory, counts: Int32Array, whitening: Float64Array, whitenedMeans: Float64Array) {
+  private constructor(memory: Memory, counts: Int32Array, whitening: Whitening, whitenedMeans: Float64Array) {
     const { dim, numExamples } = memory;
     this.numGroups = counts.length;
     this.weight = numExamples - counts.length + dim;
@@ -102,7 +102,8 @@ export class WhitenedGroups {
     const { dim } = memory;
     const whitening = await whiteningOf(memory, counts, means, context);
     const shape = { m: counts.length, n: dim, k: dim, transposeB: true };
-    return new WhitenedGroups(memory, counts, whitening, await context.gemm.f64(means, whitening, shape));
+    const whitened = await context.gemm.f64(means, whitening.whitening, shape);
+    return new WhitenedGroups(memory, counts, whitening, whitened);
   }
 
   /** Reads a query: fills `square`, `products` and `squares`. */
@@ -110,8 +111,9 @@ export class WhitenedGroups {
     const { dim } = this.#memory;
     const raw = Float64Array.from(codes.subarray(offset, offset + dim));
     const query = this.#query;
-    // Above the diagonal the factor is zero.
-    for (let i = 0; i < dim; i++) query[i] = dotProduct(this.#whitening, i * dim, raw, 0, i + 1);
+    const { whitening, few } = this.#whitening;
+    // Above the diagonal an inverse factor is zero.
+    for (let i = 0; i < dim; i++) query[i] = dotProduct(whitening, i * dim, raw, 0, few ? dim : i + 1);
     for (let k = 0; k < this.numGroups; k++) this.products[k] = dotProduct(this.#means, k * dim, query, 0, dim);
     this.#home = -1;
     this.#gain = 0;
@@ -128,7 +130,7 @@ export class WhitenedGroups {
       for (let j = 0; j < dim; j++) raw[r * dim + j] = codes[rows[r] * width + j];
     }
     const whitened = { m: rows.length, n: dim, k: dim, transposeB: true };
-    const queries = await gemm.f64(raw, this.#whitening, whitened);
+    const queries = await gemm.f64(raw, this.#whitening.whitening, whitened);
     const aways = queries.slice();
     for (let r = 0; r < rows.length; r++) {
       const home = this.numGroups === 1 ? 0 : classIndices[rows[r]];
@@ -202,7 +204,7 @@ export class WhitenedGroups {
       return this.squareOfSum(factors, scratch);
     };
     const whitened = {
-      whitening: this.#whitening,
+      ...this.#whitening,
       means,
       squares: this.#fullSquares,
       ridge: groupRidge(dim),
@@ -266,19 +268,24 @@ export class WhitenedGroups {
   }
 }
 
-/** Inverse Cholesky factor of the groups' pooled scatter plus the ridge. Costs n dim^2 in the Gemm and dim^3 / 3. */
+/** What makes `(W + ridge I)^-1` an inner product: T, dim x dim, with U of few-examples.ts or else lower triangular. */
+type Whitening = FewWhitening | { readonly whitening: Float64Array; readonly few?: undefined };
+
+/** Of few examples by themselves, else the inverse Cholesky factor: n dim^2 in the Gemm and 2 dim^3 / 3. */
 async function whiteningOf(
   memory: Memory,
   counts: Int32Array,
   means: Float64Array,
   context: FitContext,
-): Promise<Float64Array> {
+): Promise<Whitening> {
   const { dim } = memory;
+  const ridge = groupRidge(dim);
+  if (2 * memory.numExamples < dim) return whitenFew(memory, means, ridge, context);
   const scatter = await firstTapGram(memory, context);
   const weighted = new Float64Array(means.length);
   for (let i = 0; i < means.length; i++) weighted[i] = counts[Math.floor(i / dim)] * means[i];
   const between = await context.gemm.f64(weighted, means, { m: dim, n: dim, k: counts.length, transposeA: true });
   for (let i = 0; i < scatter.length; i++) scatter[i] -= between[i];
-  const factor = await choleskyFactor(scatter, dim, context, groupRidge(dim));
-  return inverseLower(factor, context);
+  const factor = await choleskyFactor(scatter, dim, context, ridge);
+  return { whitening: await inverseLower(factor, context) };
 }
