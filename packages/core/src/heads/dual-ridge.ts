@@ -115,7 +115,9 @@ async function systemsOf(
     return { method: 'cholesky', at: (mu) => base.at(mu, kernel, context) };
   }
   const carried = carry.take<DualBase>('dual', parameters, codes, width);
-  const updated = carried && (await (await update())(carried.value, memory, carried.sources, kernel, context));
+  // It saves time alone: where its script cannot be loaded (a page without a network), the state is solved from nothing.
+  const method = carried && (await update().catch(() => undefined));
+  const updated = carried && (await method?.(carried.value, memory, carried.sources, kernel, context));
   if (updated) return { method: 'cholesky', at: updated };
   const base = new DualBase(memory, await kernel.between(codes, n, codes, n), true);
   return {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FitContext, FittedHead, Head } from '../../../../packages/core/src/head.ts';
+import { chooseHead } from '../../../../packages/core/src/heads/choose.ts';
 import { headNamed } from '../../../../packages/core/src/heads/head-named.ts';
 import { discriminant } from '../../../../packages/core/src/heads/discriminant.ts';
 import { kernelRidge } from '../../../../packages/core/src/heads/kernel-ridge.ts';
@@ -266,6 +267,19 @@ describe('a ridge on a kernel', () => {
     // Lambda may move by a quarter octave, to one that no state before has asked for.
     expect(counted.solves).toBeLessThan(fromNothing);
   }, 120_000);
+
+  it('starts from nothing where what it would load is not to be had', async () => {
+    const memory = filled(16, 14);
+    const offline = chooseHead(() => Promise.reject(new TypeError('Failed to fetch')));
+    const context: FitContext = { gemm: typedArrayGemm, carry: new Carry() };
+    await offline.fit(memory.view(), context);
+    memory.add('class 3', of(3, 600, 1));
+    const view = memory.view();
+    const carried = await offline.fit(view, context);
+    const fresh = await headNamed('auto').fit(view, { gemm: typedArrayGemm });
+    expect(carried.report).toEqual(fresh.report);
+    expect(scoresOf(carried, view.codes, 50)).toEqual(scoresOf(fresh, view.codes, 50));
+  });
 
   it.each<[string, (memory: ExampleMemory) => void]>([
     ['too many examples came', (memory) => memory.add('large', of(502, 0, 40))],
