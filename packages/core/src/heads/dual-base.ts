@@ -6,6 +6,7 @@
 import type { FitContext, Memory } from '../head.ts';
 import { choleskyFactor, type CholeskyFactor } from '../linalg/cholesky.ts';
 import { inverseDiagonal, solveSymmetric } from '../linalg/cholesky-solve.ts';
+import { LatestSystems, MOST_SYSTEMS, NamedValues } from './kept-solves.ts';
 
 /** Kernel values between examples, by their codes. */
 export interface DualKernel {
@@ -25,25 +26,21 @@ export interface DualSolution {
   readonly inverseDiagonal: Float64Array;
 }
 
-/** Values of mu that stay factored: those a search compares, the one it takes, and one before. */
-const MOST_SYSTEMS = 6;
-/** Bytes that they may take. */
+/** Bytes that the systems of a state may take; their solved columns may take half as much again. */
 const MOST_BYTES = 2 ** 27;
 
 /** The same with what other states start from. */
 export interface KeptDual extends DualSolution {
   readonly factor: CholeskyFactor;
-  /** Solved columns by name, each of numExamples. */
-  readonly columns: Map<string, Float64Array>;
+  /** Solved columns, each of numExamples. */
+  readonly columns: NamedValues<Float64Array>;
 }
 
 export class DualBase {
   readonly memory: Memory;
-  readonly #most: number;
+  readonly #systems: LatestSystems<KeptDual>;
   /** Kernel values of all examples, while they are at hand: the diagonal is written to. */
   #matrix: Float64Array | undefined;
-  /** Oldest first. */
-  readonly #systems = new Map<number, KeptDual>();
 
   /**
    * @param matrix Float64Array, numExamples x numExamples; taken over until `release`
@@ -52,7 +49,7 @@ export class DualBase {
   constructor(memory: Memory, matrix: Float64Array, isKept: boolean) {
     this.memory = memory;
     this.#matrix = matrix;
-    this.#most = isKept ? MOST_SYSTEMS : 1;
+    this.#systems = new LatestSystems(isKept ? MOST_SYSTEMS : 1);
   }
 
   /** Whether what a search leaves behind is small enough to be kept. */
@@ -66,16 +63,8 @@ export class DualBase {
   }
 
   /** @param kernel of the fit that asks: the same values as when this was made */
-  async at(mu: number, kernel: DualKernel, context: FitContext): Promise<KeptDual> {
-    const known = this.#systems.get(mu);
-    this.#systems.delete(mu);
-    for (const oldest of this.#systems.keys()) {
-      if (this.#systems.size < this.#most) break;
-      this.#systems.delete(oldest);
-    }
-    const system = known ?? (await this.#solve(mu, kernel, context));
-    this.#systems.set(mu, system);
-    return system;
+  at(mu: number, kernel: DualKernel, context: FitContext): Promise<KeptDual> {
+    return this.#systems.at(mu, () => this.#solve(mu, kernel, context));
   }
 
   async #solve(mu: number, kernel: DualKernel, context: FitContext): Promise<KeptDual> {
@@ -92,7 +81,7 @@ export class DualBase {
       factor,
       coefficients: await solveSymmetric(factor, targets, numClasses, context),
       inverseDiagonal: await inverseDiagonal(factor, context),
-      columns: new Map(),
+      columns: new NamedValues(Math.ceil(n / 4)),
     };
   }
 }

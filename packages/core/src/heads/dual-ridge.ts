@@ -116,8 +116,8 @@ async function systemsOf(
   }
   const carried = carry.take<DualBase>('dual', parameters, codes, width);
   // It saves time alone: where its script cannot be loaded (a page without a network), the state is solved from nothing.
-  const method = carried && (await update().catch(() => undefined));
-  const updated = carried && (await method?.(carried.value, memory, carried.sources, kernel, context));
+  const updateFrom = carried && (await update().catch(() => undefined));
+  const updated = carried && (await updateFrom?.(carried.value, memory, carried.sources, kernel, context));
   if (updated) return { method: 'cholesky', at: updated };
   const base = new DualBase(memory, await kernel.between(codes, n, codes, n), true);
   return {

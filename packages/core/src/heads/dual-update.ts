@@ -182,26 +182,20 @@ class UpdatedDual {
   }
 
   /** `(K + mu N)^-1` times a unit vector for each row touched, and times the kernel values of each that came; each is solved once. */
-  async #solvedColumns({ factor, columns }: KeptDual): Promise<Float64Array[]> {
-    const keys = this.#keys;
-    const { touched } = this.#parts.change;
-    const fresh = [...new Set(keys)].filter((key) => !columns.has(key));
-    const n = this.#parts.base.memory.numExamples;
-    const count = fresh.length;
-    const right = new Float64Array(n * count);
-    for (const [at, key] of fresh.entries()) {
-      const index = keys.indexOf(key);
-      if (index < touched.length) right[touched[index] * count + at] = 1;
-      else for (let i = 0; i < n; i++) right[i * count + at] = this.#parts.toAll[(index - touched.length) * n + i];
-    }
-    const solved = count > 0 ? await solveSymmetric(factor, right, count, this.#parts.context) : right;
-    for (const [at, key] of fresh.entries()) {
-      columns.set(
-        key,
-        Float64Array.from({ length: n }, (_, i) => solved[i * count + at]),
-      );
-    }
-    return keys.map((key) => columns.get(key) as Float64Array);
+  #solvedColumns({ factor, columns }: KeptDual): Promise<Float64Array[]> {
+    const { base, change, toAll, context } = this.#parts;
+    const { touched } = change;
+    const n = base.memory.numExamples;
+    return columns.of(this.#keys, async (fresh) => {
+      const count = fresh.length;
+      const right = new Float64Array(n * count);
+      for (const [at, index] of fresh.entries()) {
+        if (index < touched.length) right[touched[index] * count + at] = 1;
+        else for (let i = 0; i < n; i++) right[i * count + at] = toAll[(index - touched.length) * n + i];
+      }
+      const solved = await solveSymmetric(factor, right, count, context);
+      return fresh.map((_, at) => Float64Array.from({ length: n }, (_row, i) => solved[i * count + at]));
+    });
   }
 
   /** The base's solutions for the classes of now, without the targets of examples that went. */

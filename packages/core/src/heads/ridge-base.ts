@@ -8,10 +8,8 @@ import { choleskyFactor, type CholeskyFactor } from '../linalg/cholesky.ts';
 import { doubleSystem, type FactoredSystem } from '../linalg/factored-system.ts';
 import { chosenRows } from '../memory/chosen-rows.ts';
 import type { ClassSides } from './class-sides.ts';
+import { LatestSystems, MOST_SYSTEMS, NamedValues } from './kept-solves.ts';
 import { formsOfRows, solveRows, type RidgeSystem, type SolvedProbes } from './ridge-systems.ts';
-
-/** Values of lambda that stay factored: those a search compares, the one it takes, and one before. */
-const MOST_SYSTEMS = 6;
 
 /** The exact part of a state. */
 export interface RidgeSums {
@@ -36,8 +34,7 @@ export interface RidgeSums {
 
 export class RidgeBase {
   readonly sums: RidgeSums;
-  /** Oldest first. */
-  readonly #systems = new Map<number, KeptFactor>();
+  readonly #systems = new LatestSystems<KeptFactor>(MOST_SYSTEMS);
   #coefficients: { readonly lambda: number; readonly rows: Float64Array } | undefined;
 
   constructor(sums: RidgeSums) {
@@ -46,19 +43,12 @@ export class RidgeBase {
 
   async at(lambda: number, context: FitContext): Promise<KeptSystem> {
     const { order, gram } = this.sums;
-    const known = this.#systems.get(lambda);
-    const kept = known ?? {
+    const kept = await this.#systems.at(lambda, async () => ({
       factor: await choleskyFactor(gram, order, context, lambda),
       probes: undefined,
-      rows: new Map<string, Float64Array>(),
-      forms: new Map<string, number>(),
-    };
-    this.#systems.delete(lambda);
-    this.#systems.set(lambda, kept);
-    for (const oldest of this.#systems.keys()) {
-      if (this.#systems.size <= MOST_SYSTEMS) break;
-      this.#systems.delete(oldest);
-    }
+      rows: new NamedValues<Float64Array>(MOST_ROWS),
+      forms: new NamedValues<number>(MOST_ROWS),
+    }));
     return new KeptSystem(kept, this.sums, context);
   }
 
@@ -102,10 +92,10 @@ const MOST_ROWS = 4096;
 interface KeptFactor {
   readonly factor: CholeskyFactor;
   probes: SolvedProbes | undefined;
-  /** Solved rows by name. */
-  readonly rows: Map<string, Float64Array>;
-  /** Quadratic forms by name. */
-  readonly forms: Map<string, number>;
+  /** Solved rows. */
+  readonly rows: NamedValues<Float64Array>;
+  /** Quadratic forms. */
+  readonly forms: NamedValues<number>;
 }
 
 /** A kept factor at the service of one solve, with that solve's turns and signal. */
@@ -136,20 +126,14 @@ export class KeptSystem implements RidgeSystem {
   }
 
   async quadraticForms(rows: Float64Array, count: number, keys?: readonly string[]): Promise<Float64Array> {
-    if (keys === undefined) return formsOfRows(this.#system, this.#sums.order, rows, count, this.#context);
-    const fresh = missing(this.#kept.forms, keys);
-    const forms = await formsOfRows(
-      this.#system,
-      this.#sums.order,
-      chosenRows(rows, this.#sums.order, fresh),
-      fresh.length,
-      this.#context,
+    const { order } = this.#sums;
+    const formsOf = (some: Float64Array, height: number): Promise<Float64Array> =>
+      formsOfRows(this.#system, order, some, height, this.#context);
+    if (keys === undefined) return formsOf(rows, count);
+    const known = await this.#kept.forms.of(keys, async (fresh) =>
+      Array.from(await formsOf(chosenRows(rows, order, fresh), fresh.length)),
     );
-    const found = new Map(fresh.map((i, at): [string, number] => [keys[i], forms[at]]));
-    const out = Float64Array.from(keys, (key) => found.get(key) ?? (this.#kept.forms.get(key) as number));
-    if (this.#kept.forms.size + fresh.length > MOST_ROWS) this.#kept.forms.clear();
-    for (const [key, form] of found) this.#kept.forms.set(key, form);
-    return out;
+    return Float64Array.from(known);
   }
 
   /**
@@ -158,27 +142,12 @@ export class KeptSystem implements RidgeSystem {
    */
   async solveNamed(rows: Float64Array, keys: readonly string[]): Promise<Float64Array> {
     const { order } = this.#sums;
-    const fresh = missing(this.#kept.rows, keys);
-    const solved = await this.solve(chosenRows(rows, order, fresh), fresh.length);
-    const found = new Map<string, Float64Array>();
-    for (const [at, i] of fresh.entries()) found.set(keys[i], solved.slice(at * order, (at + 1) * order));
+    const known = await this.#kept.rows.of(keys, async (fresh) => {
+      const solved = await this.solve(chosenRows(rows, order, fresh), fresh.length);
+      return fresh.map((_, at) => solved.slice(at * order, (at + 1) * order));
+    });
     const out = new Float64Array(rows.length);
-    for (const [i, key] of keys.entries())
-      out.set((found.get(key) ?? this.#kept.rows.get(key)) as Float64Array, i * order);
-    if (this.#kept.rows.size + fresh.length > MOST_ROWS) this.#kept.rows.clear();
-    for (const [key, row] of found) this.#kept.rows.set(key, row);
+    for (const [i, row] of known.entries()) out.set(row, i * order);
     return out;
   }
-}
-
-/** Indices of the keys that are not there, each once. */
-function missing(known: ReadonlyMap<string, unknown>, keys: readonly string[]): number[] {
-  const seen = new Set<string>();
-  const indices: number[] = [];
-  for (const [i, key] of keys.entries()) {
-    if (known.has(key) || seen.has(key)) continue;
-    seen.add(key);
-    indices.push(i);
-  }
-  return indices;
 }

@@ -110,33 +110,42 @@ describe.each(heads.map((head): [string, Head] => [head.name, head]))('%s', (_na
   });
 });
 
+/** The largest difference of two arrays. */
+function unlike(a: Float64Array, b: Float64Array): number {
+  let most = 0;
+  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
+  return most;
+}
+
+/** Examples `[from, from + count)` of class a, about a centre of its own. */
+function scattered(dim: number, a: number, from: number, count: number) {
+  const hash = (n: number): number => Math.imul(n + 1, 0x9e3779b1) >> 24;
+  return Array.from({ length: count }, (_, i) => ({
+    id: `${a}-${String(from + i).padStart(3, '0')}`,
+    source: undefined,
+    codes: Int8Array.from(
+      { length: TAPS * dim },
+      (_code, j) => (hash(a * 97 + j) >> 1) + (hash(a * 7919 + (from + i) * 131 + j * 17) >> 2),
+    ),
+  }));
+}
+
+function filled(dim: number, numClasses: number, shots: number): ExampleMemory {
+  const memory = new ExampleMemory(TAPS, dim);
+  for (let a = 0; a < numClasses; a++) memory.add(`class ${a}`, scattered(dim, a, 1, shots));
+  return memory;
+}
+
 /** A classifier of many features: solved states are kept, and those a few rows away start from them. */
 describe.each([
   ['few classes, each a side of its own', 30, 30],
   ['many classes, under random signs', 90, 9],
 ])('a ridge on many features with %s', (_name, numClasses, shots) => {
   const numFeatures = 640;
-  const unlike = (a: Float64Array, b: Float64Array): number => {
-    let most = 0;
-    for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
-    return most;
-  };
-  const hash = (n: number): number => Math.imul(n + 1, 0x9e3779b1) >> 24;
-  const codes = (a: number, at: number): Int8Array =>
-    Int8Array.from(
-      { length: TAPS * DIM },
-      (_, j) => (hash(a * 97 + j) >> 1) + (hash(a * 7919 + at * 131 + j * 17) >> 2),
-    );
-  const example = (a: number, at: number) => ({
-    id: `${a}-${String(at).padStart(3, '0')}`,
-    source: undefined,
-    codes: codes(a, at),
-  });
-  const of = (a: number, from: number, count: number) => Array.from({ length: count }, (_, i) => example(a, from + i));
+  const of = (a: number, from: number, count: number) => scattered(DIM, a, from, count);
 
   it('answers alike after every change, factoring less than a solve from nothing', async () => {
-    const memory = new ExampleMemory(TAPS, DIM);
-    for (let a = 0; a < numClasses; a++) memory.add(`class ${a}`, of(a, 1, shots));
+    const memory = filled(DIM, numClasses, shots);
     let factored = 0;
     const gemm = {
       ...typedArrayGemm,
@@ -182,8 +191,7 @@ describe.each([
   }, 120_000);
 
   it('starts from nothing where too much has changed', async () => {
-    const memory = new ExampleMemory(TAPS, DIM);
-    for (let a = 0; a < numClasses; a++) memory.add(`class ${a}`, of(a, 1, shots));
+    const memory = filled(DIM, numClasses, shots);
     const context: FitContext = { gemm: typedArrayGemm, carry: new Carry() };
     const head = projectedRidge({ numFeatures, taps: 'last' });
     await head.fit(memory.view(), context);
@@ -198,27 +206,8 @@ describe.each([
 
 /** A kernel ridge of more examples than eigenvectors are made for: factors are kept, and states close by start from them. */
 describe('a ridge on a kernel', () => {
-  const taps = 2;
   const dim = 8;
-  const hash = (n: number): number => Math.imul(n + 1, 0x9e3779b1) >> 24;
-  const codes = (a: number, at: number): Int8Array =>
-    Int8Array.from(
-      { length: taps * dim },
-      (_, j) => (hash(a * 97 + j) >> 1) + (hash(a * 7919 + at * 131 + j * 17) >> 2),
-    );
-  const of = (a: number, from: number, count: number) =>
-    Array.from({ length: count }, (_, i) => ({
-      id: `${a}-${String(from + i).padStart(3, '0')}`,
-      source: undefined,
-      codes: codes(a, from + i),
-    }));
-  const filled = (numClasses: number, shots: number): ExampleMemory => {
-    const memory = new ExampleMemory(taps, dim);
-    for (let a = 0; a < numClasses; a++) memory.add(`class ${a}`, of(a, 1, shots));
-    return memory;
-  };
-  const unlike = (a: Float64Array, b: Float64Array): number =>
-    a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i])), 0);
+  const of = (a: number, from: number, count: number) => scattered(dim, a, from, count);
   /** Fits and counts what was factored: inverse diagonals take products with as many columns as rows. */
   const counting = () => {
     const counted = { solves: 0 };
@@ -233,7 +222,7 @@ describe('a ridge on a kernel', () => {
   };
 
   it('answers alike after every change, factoring less than a solve from nothing', async () => {
-    const memory = filled(28, 10);
+    const memory = filled(dim, 28, 10);
     const { counted, context } = counting();
     const head = kernelRidge();
     await head.fit(memory.view(), context);
@@ -269,7 +258,7 @@ describe('a ridge on a kernel', () => {
   }, 120_000);
 
   it('starts from nothing where what it would load is not to be had', async () => {
-    const memory = filled(16, 14);
+    const memory = filled(dim, 16, 14);
     const offline = chooseHead(() => Promise.reject(new TypeError('Failed to fetch')));
     const context: FitContext = { gemm: typedArrayGemm, carry: new Carry() };
     await offline.fit(memory.view(), context);
@@ -305,7 +294,7 @@ describe('a ridge on a kernel', () => {
         ),
     ],
   ])('starts from nothing where %s', async (_reason, change) => {
-    const memory = filled(16, 14);
+    const memory = filled(dim, 16, 14);
     const context: FitContext = { gemm: typedArrayGemm, carry: new Carry() };
     const head = kernelRidge();
     await head.fit(memory.view(), context);
