@@ -2,6 +2,7 @@
 
 import { createOrtGemm } from '@imprint/node';
 import type { BenchContext } from '../bench-context.ts';
+import { coreModule } from '../core-module.ts';
 import { compare, interleave, type Case, type Contender } from '../measure.ts';
 
 const TABLE = 'cholesky';
@@ -31,16 +32,10 @@ function entry(i: number, j: number, order: number): number {
   return i === j ? order : ((i * 7919 + j * 104729) % 1009) / 1009 - 0.5;
 }
 
-interface Panels {
+interface Panels<F extends Float64Array | Float32Array = Float64Array | Float32Array> {
   readonly order: number;
   readonly block: number;
-  readonly panels: readonly (Float64Array | Float32Array)[];
-}
-
-interface CholeskyModule {
-  panelColumns(order: number): number;
-  choleskyFactor(matrix: Panels, order: number, context: object): Promise<Panels>;
-  choleskyFactor32(matrix: Panels, order: number, context: object): Promise<Panels>;
+  readonly panels: readonly F[];
 }
 
 function at({ order, block, panels }: Panels, i: number, j: number): number {
@@ -48,7 +43,7 @@ function at({ order, block, panels }: Panels, i: number, j: number): number {
   return panels[k][(i - k * block) * Math.min(block, order - k * block) + (j - k * block)];
 }
 
-function symmetricPanels(order: number, block: number): Panels {
+function symmetricPanels(order: number, block: number): Panels<Float64Array> {
   const panels = Array.from({ length: Math.ceil(order / block) }, (_, k) => {
     const start = k * block;
     const width = Math.min(block, order - start);
@@ -64,8 +59,7 @@ function symmetricPanels(order: number, block: number): Panels {
 /** The table `cholesky`. */
 export async function cholesky(context: BenchContext): Promise<Case[]> {
   const { gemmF64, gemmF32 } = await context.peaks();
-  const module = new URL('linalg/cholesky.js', import.meta.resolve('@imprint/core')).href;
-  const { panelColumns, choleskyFactor, choleskyFactor32 } = (await import(module)) as CholeskyModule;
+  const { panelColumns, choleskyFactor, choleskyFactor32 } = await coreModule('linalg/cholesky.js');
   const python = await context.python(LAPACK);
   const gemm = await createOrtGemm();
   const cases: Case[] = [];

@@ -4,6 +4,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { BenchContext } from '../bench-context.ts';
 import { askImprint, askTfjs, examplesOf, type Examples } from '../classify-contenders.ts';
+import { coreModule } from '../core-module.ts';
 import { compare, interleave, type Case } from '../measure.ts';
 
 const TABLE = 'classify';
@@ -32,11 +33,6 @@ def nearest():
     best = np.argpartition(cosines, -3)[-3:]
     return [int(i) for i in best]
 `;
-
-interface NearestModule {
-  codeSquares(memory: object): Int32Array;
-  nearestExamples(memory: object, query: Int8Array, count: number, squares: Int32Array): { readonly row: number }[];
-}
 
 /** The table `classify`. */
 export async function classify(context: BenchContext): Promise<Case[]> {
@@ -100,8 +96,7 @@ async function peakBytes(contender: string, { numClasses, shots }: Omit<Examples
 /** The exact search through a million codes, which decides whether an approximate index would pay. */
 async function millionCodes(readGBps: number, context: BenchContext): Promise<Case> {
   context.progress('the three nearest of a million codes');
-  const url = new URL('scores/nearest.js', import.meta.resolve('@imprint/core'));
-  const { codeSquares, nearestExamples } = (await import(url.href)) as NearestModule;
+  const { codeSquares, nearestExamples } = await coreModule('scores/nearest.js');
   const codes = new Int8Array(MILLION * DIM);
   let state = 1;
   for (let i = 0; i < codes.length; i++) {

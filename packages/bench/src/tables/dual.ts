@@ -2,6 +2,7 @@
 
 import { createOrtGemm } from '@imprint/node';
 import type { BenchContext } from '../bench-context.ts';
+import { coreModule } from '../core-module.ts';
 import { compare, interleave, type Case, type Contender } from '../measure.ts';
 import { SeededEmbeddings } from '../seeded-embeddings.ts';
 
@@ -36,54 +37,33 @@ def cholesky_route(lambdas):
     return best[1]
 `;
 
-interface DualRidgeModule {
-  dualRidge(
-    kernel: Float64Array,
-    memory: object,
-    context: object,
-    lambdas: readonly number[],
-    many: object,
-  ): Promise<{ readonly lambda: number; readonly tried: number }>;
-}
-
-interface KernelsModule {
-  readonly arcCosineKernel: {
-    applyInto(
-      products: Float64Array,
-      rows: number,
-      columns: number,
-      a: Float64Array,
-      first: number,
-      b: Float64Array,
-    ): void;
-  };
-}
-
-async function coreModule<Module>(file: string): Promise<Module> {
-  return (await import(new URL(file, import.meta.resolve('@imprint/core')).href)) as Module;
-}
-
 /** The table `dual`. */
 export async function dual(context: BenchContext): Promise<Case[]> {
   const numExamples = CLASSES * SHOTS;
   const { gemmF64 } = await context.peaks();
-  const { dualRidge } = await coreModule<DualRidgeModule>('heads/dual-ridge.js');
+  const { dualRidge } = await coreModule('heads/dual-ridge.js');
   // As `kernelRidge` asks for it.
-  const { bandSolver } = await coreModule<{ bandSolver: object }>('heads/band-solver.js');
+  const { bestOfList } = await coreModule('heads/dual-list.js');
   const gemm = await createOrtGemm();
   const kernel = await arcCosineKernelMatrix(numExamples);
   const classIndices = Int32Array.from({ length: numExamples }, (_, i) => Math.floor(i / SHOTS));
   const targets = new Float64Array(numExamples * CLASSES);
   classIndices.forEach((own, i) => (targets[i * CLASSES + own] = 1));
-  // Lambda is relative to the mean diagonal.
-  let unit = 0;
-  for (let i = 0; i < numExamples; i++) unit += kernel[i * numExamples + i] / numExamples;
+  const diagonal = Float64Array.from({ length: numExamples }, (_, i) => kernel[i * numExamples + i]);
+  // Lambda is relative to its mean.
+  const unit = diagonal.reduce((sum, value) => sum + value / numExamples, 0);
   const absolute = LAMBDAS.map((lambda) => lambda * unit);
 
   const python = await context.python(NUMPY);
   await python.set('kernel', kernel, [numExamples, numExamples]);
   await python.set('targets', targets, [numExamples, CLASSES]);
+  // The kernel is at hand, so that nothing is read from the codes.
   const memory = {
+    taps: 1,
+    dim: DIM,
+    width: DIM,
+    codes: new Int8Array(0),
+    sums: new Float64Array(0),
     classIndices,
     counts: new Int32Array(CLASSES).fill(SHOTS),
     numExamples,
@@ -91,7 +71,8 @@ export async function dual(context: BenchContext): Promise<Case[]> {
   };
   let lambda = 0;
   const ours = async (): Promise<void> => {
-    ({ lambda } = await dualRidge(kernel.slice(), memory, { gemm }, LAMBDAS, bandSolver));
+    const between = (): Promise<Float64Array> => Promise.resolve(kernel.slice());
+    ({ lambda } = await dualRidge({ diagonal, between }, memory, { gemm }, undefined, { choose: bestOfList(LAMBDAS) }));
   };
   context.progress(`${LAMBDAS.length} values of lambda at ${numExamples} examples`);
   const times = await interleave(
@@ -122,7 +103,7 @@ export async function dual(context: BenchContext): Promise<Case[]> {
 
 /** The kernel matrix of seeded embeddings of unit length. */
 async function arcCosineKernelMatrix(numExamples: number): Promise<Float64Array> {
-  const { arcCosineKernel } = await coreModule<KernelsModule>('heads/arc-cosine-kernel.js');
+  const { arcCosineKernel } = await coreModule('heads/arc-cosine-kernel.js');
   const embeddings = new SeededEmbeddings(DIM);
   const rows = Array.from({ length: numExamples }, (_, i) => {
     const row = embeddings.example(Math.floor(i / SHOTS));

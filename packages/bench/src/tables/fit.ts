@@ -1,8 +1,10 @@
 /** RanPAC's fit with its choice of lambda at M = 10,000, beside the paper's procedure and NumPy's best for one lambda. */
 
 import { setImmediate } from 'node:timers/promises';
+import type { FittedHead } from '@imprint/core';
 import { createOrtGemm } from '@imprint/node';
 import type { BenchContext } from '../bench-context.ts';
+import { coreModule } from '../core-module.ts';
 import { compare, longestGapMs, peakResidentBytes, type Case } from '../measure.ts';
 
 const TABLE = 'fit';
@@ -41,15 +43,6 @@ def one_lu(relative):
     return (time.perf_counter() - start) * 1000
 `;
 
-interface Fitted {
-  readonly report: { readonly parameters: Readonly<Record<string, number | string>> };
-  scores(codes: Int8Array, count: number): Promise<Float64Array>;
-}
-
-async function coreModule<Module>(file: string): Promise<Module> {
-  return (await import(new URL(file, import.meta.resolve('@imprint/core')).href)) as Module;
-}
-
 /** Codes of noise around class means: about as hard as real features. */
 function seededCodes(count: number, seed: number): Int8Array {
   let state = seed;
@@ -74,17 +67,17 @@ function seededCodes(count: number, seed: number): Int8Array {
   return codes;
 }
 
+function scoresOf(fitted: FittedHead, queries: Int8Array): Float64Array {
+  const scores = new Float64Array(CLASSES * CLASSES);
+  fitted.scoresInto(queries, CLASSES, scores);
+  return scores;
+}
+
 /** The table `fit`. */
 export async function fit(context: BenchContext): Promise<Case[]> {
-  const { memoryFromCodes } = await coreModule<{
-    memoryFromCodes(codes: Int8Array, classIndices: Int32Array, taps: number, dim: number): object;
-  }>('memory/from-codes.js');
-  const { projectedRidge } = await coreModule<{
-    projectedRidge(options: object): { fit(memory: object, context: object): Promise<Fitted> };
-  }>('heads/projected-ridge.js');
-  const { rademacherWeights } = await coreModule<{
-    rademacherWeights(numFeatures: number, width: number, seed: number): Int8Array;
-  }>('projection/rademacher-relu.js');
+  const { memoryFromCodes } = await coreModule('memory/from-codes.js');
+  const { projectedRidge } = await coreModule('heads/projected-ridge.js');
+  const { rademacherWeights } = await coreModule('projection/rademacher-relu.js');
   const codes = seededCodes(EXAMPLES, 7);
   const queries = seededCodes(CLASSES, 8);
   const classIndices = Int32Array.from({ length: EXAMPLES }, (_, i) => Math.floor((i * CLASSES) / EXAMPLES));
@@ -103,20 +96,20 @@ export async function fit(context: BenchContext): Promise<Case[]> {
   const ours: number[] = [];
   const best: number[] = [];
   const gaps: number[] = [];
-  let fitted: Fitted | undefined;
+  let fitted: FittedHead | undefined;
   let relative = 0;
   let peakOfPeer = 0;
   const peak = { bytes: 0 };
   for (let round = 0; round < ROUNDS; round++) {
     context.progress(`round ${round + 1} of ${ROUNDS}: ours`);
-    let solved: Fitted | undefined;
+    let solved: FittedHead | undefined;
     const start = performance.now();
     const gap = await longestGapMs(async () => {
       solved = await head.fit(memory, { gemm, yieldToHost: () => setImmediate() });
     });
     ours.push(performance.now() - start);
     gaps.push(gap);
-    fitted = solved as unknown as Fitted;
+    fitted = solved as unknown as FittedHead;
     if (round === 0) peak.bytes = peakResidentBytes();
     relative = Number(fitted.report.parameters['lambda']);
     await python.run('set_shift', fitted.report.parameters['shift']);
@@ -125,7 +118,7 @@ export async function fit(context: BenchContext): Promise<Case[]> {
     best.push(theirs.milliseconds);
     peakOfPeer = theirs.peakBytes;
   }
-  compareScores(await (fitted as Fitted).scores(queries, CLASSES), (await python.get('scores')).values);
+  compareScores(scoresOf(fitted as FittedHead, queries), (await python.get('scores')).values);
   context.progress('one LU of the paper’s 18');
   const lu = (await python.run<number>('one_lu', relative)).value;
   await gemm.dispose();
