@@ -4,8 +4,9 @@
  * by its own share alone.
  */
 
-import type { FitContext } from '../head.ts';
+import type { FitContext, Memory } from '../head.ts';
 import { transpose } from '../linalg/transpose.ts';
+import { rowHash } from '../memory/match-rows.ts';
 import { seededBits } from '../projection/seeded-bits.ts';
 
 /** Signs that stand for more classes than these. */
@@ -27,9 +28,25 @@ export function randomSigns(count: number, seed: number): Float64Array {
   return signs;
 }
 
+/** Float64Array, numClasses x count: the signs of each class. @param seeds Int32Array, numClasses */
+export function classSigns(seeds: Int32Array, count: number): Float64Array {
+  const signs = new Float64Array(seeds.length * count);
+  for (const [c, seed] of seeds.entries()) signs.set(randomSigns(count, seed), c * count);
+  return signs;
+}
+
+/** Int32Array, numClasses: numbers that go with what is in each class, by its first example. */
+export function classSeeds({ codes, width, classIndices, numClasses }: Memory): Int32Array {
+  const seeds = new Int32Array(numClasses);
+  for (let i = 0; i < classIndices.length; i++) {
+    if (i === 0 || classIndices[i] !== classIndices[i - 1]) seeds[classIndices[i]] = rowHash(codes, i * width, width);
+  }
+  return seeds;
+}
+
 /**
  * @param cross Float64Array, numClasses x order
- * @param seeds Int32Array, numClasses: numbers that go with what is in each class
+ * @param seeds Int32Array, numClasses: see `classSeeds`
  */
 export async function classSides(
   cross: Float64Array,
@@ -39,11 +56,9 @@ export async function classSides(
 ): Promise<ClassSides> {
   const numClasses = seeds.length;
   if (numClasses <= PROBES) return { rows: cross, count: numClasses, share: 1 };
-  const signs = new Float64Array(numClasses * PROBES);
-  for (const [c, seed] of seeds.entries()) signs.set(randomSigns(PROBES, seed), c * PROBES);
   const shape = { m: PROBES, n: order, k: numClasses };
   return {
-    rows: await gemm.f64(transpose(signs, numClasses, PROBES), cross, shape),
+    rows: await gemm.f64(transpose(classSigns(seeds, PROBES), numClasses, PROBES), cross, shape),
     count: PROBES,
     share: 1 / PROBES,
   };

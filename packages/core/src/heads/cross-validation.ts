@@ -12,7 +12,7 @@
 
 import type { FitContext } from '../head.ts';
 import { PROBES, randomSigns } from './class-sides.ts';
-import type { Expansion } from './lambda-newton.ts';
+import type { Expansion } from './lambda-search.ts';
 import type { RidgeMoments } from './primal-ridge.ts';
 import type { RidgeSystem, RidgeSystems, SolvedProbes } from './ridge-systems.ts';
 

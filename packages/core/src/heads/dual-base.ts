@@ -26,8 +26,22 @@ export interface DualSolution {
   readonly inverseDiagonal: Float64Array;
 }
 
+/** The same for one mu, ready to solve with. */
+export interface DualSystem extends DualSolution {
+  /**
+   * `(K + mu N)^-1 right`.
+   * @param right Float64Array, numExamples x count, row-major; not changed
+   * @returns Float64Array, numExamples x count; the caller owns it
+   */
+  solve(right: Float64Array, count: number): Promise<Float64Array>;
+}
+
 /** Bytes that the systems of a state may take; their solved columns may take half as much again. */
-const MOST_BYTES = 2 ** 27;
+const MOST_BYTES = 2 ** 28;
+/** Values of mu that a search compares, as a rule. */
+const LEAST_SYSTEMS = 2;
+/** So few examples are solved from nothing in a few milliseconds, and bit for bit as when a file of them is opened. */
+const LEAST_EXAMPLES = 97;
 
 /** The same with what other states start from. */
 export interface KeptDual extends DualSolution {
@@ -44,17 +58,18 @@ export class DualBase {
 
   /**
    * @param matrix Float64Array, numExamples x numExamples; taken over until `release`
-   * @param isKept whether states to come may start from it; otherwise no two values of mu are factored at a time
+   * @param numKept how many systems states to come may start from; 0: no two values of mu are factored at a time
    */
-  constructor(memory: Memory, matrix: Float64Array, isKept: boolean) {
+  constructor(memory: Memory, matrix: Float64Array, numKept: number) {
     this.memory = memory;
     this.#matrix = matrix;
-    this.#systems = new LatestSystems(isKept ? MOST_SYSTEMS : 1);
+    this.#systems = new LatestSystems(Math.max(1, numKept));
   }
 
-  /** Whether what a search leaves behind is small enough to be kept. */
-  static isKept({ numExamples: n, numClasses }: Memory): boolean {
-    return MOST_SYSTEMS * (4 * n * n + 8 * n * numClasses) <= MOST_BYTES;
+  /** How many systems of a state are small enough to be kept; 0 where a search would leave more than that. */
+  static numKept({ numExamples: n, numClasses }: Memory): number {
+    const most = Math.floor(MOST_BYTES / (4 * n * n + 8 * n * numClasses));
+    return n < LEAST_EXAMPLES || most < LEAST_SYSTEMS ? 0 : Math.min(most, MOST_SYSTEMS);
   }
 
   /** Lets go of the kernel matrix: for another mu its values are computed again. */
@@ -62,8 +77,15 @@ export class DualBase {
     this.#matrix = undefined;
   }
 
+  /** `keptAt` for the state that this was made for. */
+  async systemAt(mu: number, kernel: DualKernel, context: FitContext): Promise<DualSystem> {
+    const { factor, coefficients, inverseDiagonal } = await this.keptAt(mu, kernel, context);
+    const solve: DualSystem['solve'] = (right, count) => solveSymmetric(factor, right, count, context);
+    return { coefficients, inverseDiagonal, solve };
+  }
+
   /** @param kernel of the fit that asks: the same values as when this was made */
-  at(mu: number, kernel: DualKernel, context: FitContext): Promise<KeptDual> {
+  keptAt(mu: number, kernel: DualKernel, context: FitContext): Promise<KeptDual> {
     return this.#systems.at(mu, () => this.#solve(mu, kernel, context));
   }
 
@@ -97,4 +119,4 @@ export type UpdateDual = (
   sources: Int32Array,
   kernel: DualKernel,
   context: FitContext,
-) => Promise<((mu: number) => Promise<DualSolution>) | undefined>;
+) => Promise<((mu: number) => Promise<DualSystem>) | undefined>;

@@ -17,7 +17,7 @@ import { invert } from '../linalg/low-rank-update.ts';
 import { subtractProduct } from '../linalg/subtract-product.ts';
 import { chosenRows } from '../memory/chosen-rows.ts';
 import { rowKey } from '../memory/match-rows.ts';
-import type { DualBase, DualKernel, DualSolution, KeptDual, UpdateDual } from './dual-base.ts';
+import type { DualBase, DualKernel, DualSystem, KeptDual, UpdateDual } from './dual-base.ts';
 
 /** Examples that may have come, gone or changed their weight, as a share of the base: beyond, a new start costs less. */
 const MOST_CHANGED = 1 / 8;
@@ -89,6 +89,18 @@ interface UpdateParts {
   readonly context: FitContext;
 }
 
+/** What the change makes of the base's system for one mu. */
+interface ReducedDual {
+  /** Float64Array, touched x base: P_S^T. */
+  readonly solved: Float64Array;
+  /** Float64Array, touched x base: Q^-1 P_S^T. */
+  readonly corrected: Float64Array;
+  /** Float64Array, came x base: V^T. */
+  readonly reached: Float64Array;
+  /** Float64Array, came x came: Z^-1. */
+  readonly schurInverse: Float64Array;
+}
+
 /** See `UpdateDual`. */
 export const updateDual: UpdateDual = async (base, memory, sources, kernel, context) => {
   const change = changeOf(base.memory, memory, sources);
@@ -119,35 +131,59 @@ class UpdatedDual {
     this.#keys = [...touched.map((row) => `row ${row}`), ...came.map((i) => rowKey(memory.codes, memory.width, i))];
   }
 
-  readonly at = async (mu: number): Promise<DualSolution> => {
+  readonly at = async (mu: number): Promise<DualSystem> => {
     const { base, kernel, memory, change, context } = this.#parts;
-    const { touched, came } = change;
     const { classIndices, numClasses } = memory;
-    const n = base.memory.numExamples;
-    const [s, k] = [touched.length, came.length];
-    const system = await base.at(mu, kernel, context);
-    const { solved, corrected, reached } = await this.#reduced(system, mu);
-    const schurInverse = await this.#schurInverse(reached, mu);
+    const { came } = change;
+    const [n, k] = [base.memory.numExamples, came.length];
+    const system = await base.keptAt(mu, kernel, context);
+    const reduced = await this.#reduced(system, mu);
+    const { solved, corrected, reached, schurInverse } = reduced;
 
     const sides = this.#sidesBefore(system.coefficients, solved);
     await context.yieldToHost?.();
-    const atTouched = chosenRows(sides, numClasses, touched);
-    await this.#subtract(sides, corrected, atTouched, { m: n, n: numClasses, k: s, transposeA: true });
-    const rest = await this.#product(this.#toBase, sides, { m: k, n: numClasses, k: n });
-    for (let i = 0; i < rest.length; i++) rest[i] = -rest[i];
-    for (let b = 0; b < k; b++) rest[b * numClasses + classIndices[came[b]]] += 1;
-    const added = await this.#product(schurInverse, rest, { m: k, n: numClasses, k });
-    await this.#subtract(sides, reached, added, { m: n, n: numClasses, k, transposeA: true });
+    const targets = new Float64Array(k * numClasses);
+    for (let b = 0; b < k; b++) targets[b * numClasses + classIndices[came[b]]] = 1;
+    const coefficients = await this.#completed(sides, targets, numClasses, reduced);
     await context.yieldToHost?.();
 
     const diagonal = system.inverseDiagonal.slice();
     addProducts(diagonal, -1, solved, corrected);
     addProducts(diagonal, 1, reached, await this.#product(schurInverse, reached, { m: k, n, k }));
-    return this.#inOrder(sides, diagonal, added, schurInverse);
+    const own = Float64Array.from({ length: k }, (_, b) => schurInverse[b * k + b]);
+    const solve: DualSystem['solve'] = async (right, count) => {
+      const { inBase, ofCame } = this.#apart(right, count);
+      const before = await solveSymmetric(system.factor, inBase, count, context);
+      return this.#completed(before, ofCame, count, reduced);
+    };
+    return { coefficients, inverseDiagonal: this.#inOrder(diagonal, own, 1), solve };
   };
 
-  /** Rows of P_S^T, of Q^-1 P_S^T and of V^T. */
-  async #reduced(system: KeptDual, mu: number): Promise<Record<'solved' | 'corrected' | 'reached', Float64Array>> {
+  /**
+   * Solutions of the state from those of the base.
+   * @param before Float64Array, base x count: P times right-hand sides that are zero at examples that went; overwritten
+   * @param ofCame Float64Array, came x count: right-hand sides of examples that came; overwritten
+   * @returns Float64Array, numExamples x count
+   */
+  async #completed(
+    before: Float64Array,
+    ofCame: Float64Array,
+    count: number,
+    { corrected, reached, schurInverse }: ReducedDual,
+  ): Promise<Float64Array> {
+    const { base, change } = this.#parts;
+    const { touched, came } = change;
+    const n = base.memory.numExamples;
+    const [s, k] = [touched.length, came.length];
+    const atTouched = chosenRows(before, count, touched);
+    await this.#subtract(before, corrected, atTouched, { m: n, n: count, k: s, transposeA: true });
+    await this.#subtract(ofCame, this.#toBase, before, { m: k, n: count, k: n });
+    const added = await this.#product(schurInverse, ofCame, { m: k, n: count, k });
+    await this.#subtract(before, reached, added, { m: n, n: count, k, transposeA: true });
+    return this.#inOrder(before, added, count);
+  }
+
+  async #reduced(system: KeptDual, mu: number): Promise<ReducedDual> {
     const { base, change, toAll, context } = this.#parts;
     const { touched, numGone, came, growth } = change;
     const n = base.memory.numExamples;
@@ -167,7 +203,7 @@ class UpdatedDual {
     const corrected = await this.#product(invert(inner, s), solved, { m: s, n, k: s });
     await this.#subtract(reached, columnsOf(reached, k, n, touched), corrected, { m: k, n, k: s });
     await context.yieldToHost?.();
-    return { solved, corrected, reached };
+    return { solved, corrected, reached, schurInverse: await this.#schurInverse(reached, mu) };
   }
 
   /** Z^-1. */
@@ -216,21 +252,26 @@ class UpdatedDual {
     return sides;
   }
 
-  #inOrder(sides: Float64Array, diagonal: Float64Array, added: Float64Array, schurInverse: Float64Array): DualSolution {
-    const { came } = this.#parts.change;
-    const { numClasses, numExamples } = this.#parts.memory;
-    const coefficients = new Float64Array(numExamples * numClasses);
-    const inverseDiagonal = new Float64Array(numExamples);
+  /** Rows of the state, as rows of the base and of the examples that came. */
+  #apart(right: Float64Array, count: number): Record<'inBase' | 'ofCame', Float64Array> {
+    const { base, sources, change } = this.#parts;
+    const inBase = new Float64Array(base.memory.numExamples * count);
+    for (const [i, from] of sources.entries()) {
+      if (from >= 0) inBase.set(right.subarray(i * count, (i + 1) * count), from * count);
+    }
+    return { inBase, ofCame: chosenRows(right, count, change.came) };
+  }
+
+  /** The other way round, without what stands at examples that went. */
+  #inOrder(inBase: Float64Array, ofCame: Float64Array, count: number): Float64Array {
+    const out = new Float64Array(this.#parts.memory.numExamples * count);
     for (const [i, from] of this.#parts.sources.entries()) {
-      if (from < 0) continue;
-      coefficients.set(sides.subarray(from * numClasses, (from + 1) * numClasses), i * numClasses);
-      inverseDiagonal[i] = diagonal[from];
+      if (from >= 0) out.set(inBase.subarray(from * count, (from + 1) * count), i * count);
     }
-    for (const [b, i] of came.entries()) {
-      coefficients.set(added.subarray(b * numClasses, (b + 1) * numClasses), i * numClasses);
-      inverseDiagonal[i] = schurInverse[b * came.length + b];
+    for (const [b, i] of this.#parts.change.came.entries()) {
+      out.set(ofCame.subarray(b * count, (b + 1) * count), i * count);
     }
-    return { coefficients, inverseDiagonal };
+    return out;
   }
 
   async #product(a: Float64Array, b: Float64Array, shape: GemmShape): Promise<Float64Array> {

@@ -1,7 +1,7 @@
 /** What a solved state keeps for those that follow: its latest systems, and what was solved with one by name. */
 
-/** Values of lambda that stay factored: those a search compares, the one it takes, and one before. */
-export const MOST_SYSTEMS = 6;
+/** Values of lambda that stay factored: the one or two that a search compares as a rule, and as many before. */
+export const MOST_SYSTEMS = 4;
 
 /** The systems that were asked for last. */
 export class LatestSystems<System> {

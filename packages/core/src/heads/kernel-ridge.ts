@@ -1,17 +1,23 @@
 /** The heads of kernel ridge regression, by their kernel; see `ridge-on-kernel.ts`. */
 
+import { expected } from '../errors.ts';
 import type { FitContext, Head, Memory, StatisticsMemory } from '../head.ts';
 import { arcCosineKernel } from './arc-cosine-kernel.ts';
-import { bandSolver } from './band-solver.ts';
+import { bestOfList } from './dual-list.ts';
 import { updateDual } from './dual-update.ts';
 import { linearKernel, rbfKernel, type Kernel } from './kernels.ts';
 import { linearRidgeFromStatistics } from './linear-ridge-from-statistics.ts';
 import { fitRidgeOnKernel, type RidgeOnKernelOptions } from './ridge-on-kernel.ts';
 import type { TapGroup } from './tap-weights.ts';
 
-export interface KernelRidgeOptions extends RidgeOnKernelOptions {
+export interface KernelRidgeOptions extends Omit<RidgeOnKernelOptions, 'lambda'> {
   /** Default `arc-cosine`. */
   readonly kernel?: 'arc-cosine' | 'linear' | 'rbf';
+  /**
+   * Relative to the mean diagonal of the balanced kernel matrix: a value above 0, or values of which the one with the least
+   * leave-one-out squared error is taken, each exactly. Default: a search from 0.1 within 10^-4 to 10^2.
+   */
+  readonly lambda?: number | readonly number[];
 }
 
 /** The kernel ridge head: `kernel-ridge`, or with another kernel `kernel-ridge-linear`, `kernel-ridge-rbf`. */
@@ -20,7 +26,23 @@ export function kernelRidge(options: KernelRidgeOptions = {}): Head {
   const name = kernel === 'arc-cosine' ? 'kernel-ridge' : `kernel-ridge-${kernel}`;
   return {
     name,
-    fit: (memory, context) => fitRidgeOnKernel(KERNELS[kernel], memory, options, context, METHODS),
+    async fit(memory, context) {
+      const { lambda, ...others } = options;
+      if (typeof lambda !== 'object') {
+        return fitRidgeOnKernel(
+          KERNELS[kernel],
+          memory,
+          { ...others, ...(lambda !== undefined && { lambda }) },
+          context,
+          METHODS,
+        );
+      }
+      if (lambda.length === 0 || !lambda.every((one) => one > 0)) {
+        throw expected('lambda', 'a number above 0 or a list of them', lambda);
+      }
+      const methods = { ...METHODS, choose: bestOfList(lambda) };
+      return fitRidgeOnKernel(KERNELS[kernel], memory, others, context, methods);
+    },
     ...(kernel === 'linear' && {
       fitFromStatistics: (statistics: StatisticsMemory, context: FitContext) =>
         linearRidgeFromStatistics(name, statistics, options.taps ?? 'all', context, options.lambda),
@@ -28,7 +50,7 @@ export function kernelRidge(options: KernelRidgeOptions = {}): Head {
   };
 }
 
-const METHODS = { many: bandSolver, update: () => Promise.resolve(updateDual) };
+const METHODS = { update: () => Promise.resolve(updateDual) };
 
 const KERNELS = { 'arc-cosine': () => arcCosineKernel, linear: () => linearKernel, rbf: scaledRbfKernel };
 

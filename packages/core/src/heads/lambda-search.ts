@@ -1,19 +1,47 @@
-/** Finds lambda: of values that are given, or on a logarithmic grid by a score to be made small, with few solves, and moves smoothly between grid points. */
+/** Finds lambda: the best of values that are given, or by Newton's steps on a loss that knows its slope; mostly one or two values. */
 
-/** Grid of lambda relative to the mean diagonal: 10^-4 to 10^2 by tens; the loss is smooth enough for a parabola between. */
-export const SEARCH_STEPS = 7;
-export const lambdaAt = (step: number): number => 10 ** (step - 4);
-/** A smaller lambda has to lower the loss by this share: below, less shrinkage gains nothing that another sample would show. */
-export const LEAST_GAIN = 1e-3;
-/** Where the search starts: 10^-1, close to where leave-one-out put it on every set measured. */
-export const START = 3;
+/** The logarithm of a loss with its slope and, where it was asked for, its curvature in log10 lambda. */
+export interface Expansion {
+  readonly value: number;
+  readonly slope: number;
+  readonly curvature?: number;
+}
 
 export interface LambdaChoice {
   /** The chosen lambda, relative. */
   readonly lambda: number;
-  /** How many values were tried. */
+  /** How many values were compared; 0 where it was given. */
   readonly tried: number;
 }
+
+/** How lambda was found, to end a sentence about a head with. @param loss what was to be small */
+export function choiceInWords({ lambda, tried }: LambdaChoice, loss: string): string {
+  if (tried === 0) return `with the given lambda ${lambda}`;
+  const value = lambda.toPrecision(2);
+  return tried === 1
+    ? `with lambda ${value}: no other promises much less ${loss}`
+    : `with lambda ${value}, of ${tried} values tried the one with the least ${loss}`;
+}
+
+/** A searched lambda, relative to the mean diagonal, lies between these. */
+const LOWEST = -4;
+const HIGHEST = 2;
+/** Where the search starts: 10^-1, close to where leave-one-out put it on every set measured. */
+const START = 0.1;
+/** Values that are tried at most. */
+const MOST_TRIED = 8;
+/**
+ * Another lambda has to lower the loss by this share: less says nothing that other examples would confirm, mostly. Measured on 26
+ * sets of 70 to 2,020 examples (Caltech-101, Tiny ImageNet, clothing, PACS; the ridge alone, leave-one-out): mean test accuracy
+ * 81.16 % with 1.7 values tried, 0.4 % above the least loss. On the splits of `features`, 0.2 points better than a grid of tens
+ * and a parabola, which tried 5.7; a twentieth as the least gain loses 0.2 points, and 1.4 on PACS at 100 examples a class.
+ */
+const LEAST_GAIN = 0.01;
+/**
+ * The loss flattens out toward small lambda. Over lambda^0.3 it looks like a parabola: its lowest point is missed by half as much as
+ * over log lambda.
+ */
+const POWER = 0.3;
 
 /**
  * Steps of a searched lambda between two powers of two, and of the unit of its grid. Neighbouring states then mostly have the
@@ -34,32 +62,57 @@ function nearestPower(value: number, steps: number): number {
 }
 
 /**
- * Walks down the grid from its start and then takes the lowest point of the parabola through the best value and its two
- * neighbours in log lambda, so that a little more evidence moves lambda a little. Of about equal values the larger lambda is taken.
- * @param loss called once a grid point; smaller is better
- * @param rounded the nearest value that a system is made for
+ * Newton's steps on lambda^0.3, from 10^-1. They end where the parabola promises less than one in a hundred, are no longer than a
+ * power of ten and never leave 10^-4 to 10^2.
+ * @param loss of a relative lambda, called once a value; with curvature for the first
+ * @param at the nearest value that a system is made for
  */
 export async function searchLambda(
-  loss: (lambda: number) => Promise<number>,
-  rounded = (lambda: number): number => lambda,
+  loss: (lambda: number, withCurvature: boolean) => Promise<Expansion>,
+  at: (lambda: number) => number,
 ): Promise<LambdaChoice> {
-  const known = new Map<number, number>();
-  const at = async (step: number): Promise<number> => {
-    if (step < 0 || step >= SEARCH_STEPS) return Infinity;
-    let value = known.get(step);
-    if (value === undefined) known.set(step, (value = await loss(lambdaAt(step))));
-    return value;
-  };
-  const better = async (next: number, than: number): Promise<boolean> =>
-    next > than ? (await at(next)) <= (await at(than)) : (await at(next)) < (await at(than)) * (1 - LEAST_GAIN);
-  let best = START;
-  const direction = (await better(best + 1, best)) ? 1 : -1;
-  while (best + direction >= 0 && best + direction < SEARCH_STEPS && (await better(best + direction, best)))
-    best += direction;
-  const [left, middle, right] = [await at(best - 1), await at(best), await at(best + 1)];
-  const curvature = left - 2 * middle + right;
-  const shift = curvature > 0 && curvature < Infinity ? (left - right) / (2 * curvature) : 0;
-  return { lambda: rounded(lambdaAt(best + Math.max(-0.5, Math.min(0.5, shift)))), tried: known.size };
+  let [low, high] = [LOWEST, HIGHEST];
+  let lambda = at(START);
+  let here = await loss(lambda, true);
+  let curvature = (here.curvature ?? NaN) - PER_DECADE * here.slope;
+  let best = { lambda, value: here.value };
+  const seen = new Set([lambda]);
+  for (;;) {
+    const x = Math.log10(lambda);
+    // Too little lambda to leave an example out of: up.
+    const slope = here.value < Infinity ? here.slope : -Infinity;
+    if (slope > 0) high = Math.min(high, x);
+    else low = Math.max(low, x);
+    const isNewton = curvature > 0 && slope > -Infinity;
+    const step = isNewton ? decades(-slope / curvature) : slope > 0 ? -1 : 1;
+    const gain = isNewton ? (slope * slope) / (2 * curvature) : Infinity;
+    let next = at(10 ** Math.min(high, Math.max(low, x + Math.min(1, Math.max(-1, step)))));
+    if (seen.has(next) && gain >= LEAST_GAIN) next = at(10 ** ((low + high) / 2));
+    if (slope === 0 || gain < LEAST_GAIN || seen.has(next) || seen.size === MOST_TRIED) {
+      return { lambda: best.lambda, tried: seen.size };
+    }
+    seen.add(next);
+    const there = await loss(next, false);
+    const isSecant = slope > -Infinity && there.value < Infinity;
+    curvature = isSecant ? secantCurvature(lambda, slope, next, there.slope) : NaN;
+    [lambda, here] = [next, there];
+    if (there.value <= best.value) best = { lambda, value: there.value };
+  }
+}
+
+/** How fast `lambda^POWER` grows with log10 lambda, relative to itself. Slopes and curvatures here are relative too, a decade each. */
+const PER_DECADE = POWER * Math.LN10;
+
+/** A step of `lambda^POWER`, in units of PER_DECADE of itself, in decades of lambda. */
+function decades(step: number): number {
+  const grown = 1 + PER_DECADE * step;
+  return grown > 0 ? Math.log(grown) / PER_DECADE : -Infinity;
+}
+
+/** Curvature at `there` from slopes at two places. */
+function secantCurvature(here: number, slope: number, there: number, slopeThere: number): number {
+  const ratio = (here / there) ** POWER;
+  return (PER_DECADE * (slopeThere - slope / ratio)) / (1 - ratio);
 }
 
 /** The value with the least loss of those given, the larger of equals. @param lambdas relative, at least one */
@@ -73,5 +126,5 @@ export async function bestLambda(
     const value = await loss(one);
     if (value < least) [lambda, least] = [one, value];
   }
-  return { lambda, tried: lambdas.length };
+  return { lambda, tried: lambdas.length > 1 ? lambdas.length : 0 };
 }

@@ -7,6 +7,7 @@
 import type { FitContext, FittedHead, StatisticsMemory } from '../head.ts';
 import { rowHash } from '../memory/match-rows.ts';
 import { classSides } from './class-sides.ts';
+import { choiceInWords } from './lambda-search.ts';
 import { linearScoresInto, linearScoresMany, type LinearScores } from './linear-scores.ts';
 import { noExamples } from './nearest-class-mean.ts';
 import { primalLambda, traceOf } from './primal-ridge.ts';
@@ -50,10 +51,7 @@ export async function linearRidgeFromStatistics(
     report: {
       head: name,
       parameters: { kernel: 'linear', lambda, form: 'statistics' },
-      reason:
-        tried === 0
-          ? `Linear ridge from sums with the given lambda ${lambda}.`
-          : `Linear ridge from sums: of ${tried} values tried, generalised cross-validation is least at lambda ${lambda.toPrecision(2)}.`,
+      reason: `Linear ridge from sums, ${choiceInWords({ lambda, tried }, 'generalised cross-validation error')}.`,
     },
     numClasses,
     scoresInto: (codes, numQueries, out) => linearScoresInto(linear, codes, numQueries, out),

@@ -3,11 +3,10 @@
 import type { FitContext, Memory } from '../head.ts';
 import { carriedGram } from '../memory/carried-gram.ts';
 import { chosenRows } from '../memory/chosen-rows.ts';
-import { rowHash } from '../memory/match-rows.ts';
 import { panelGram } from '../memory/panel-gram.ts';
 import type { Projection } from '../projection/projection.ts';
 import { carriedFeatures, sumsByClass } from './carried-features.ts';
-import { classSides } from './class-sides.ts';
+import { classSeeds, classSides } from './class-sides.ts';
 import { primalLambda, traceOf, type PrimalLambda } from './primal-ridge.ts';
 import { crossOf, RidgeBase } from './ridge-base.ts';
 import { passingSystems, type RidgeSystem, type RidgeSystems } from './ridge-systems.ts';
@@ -46,7 +45,7 @@ export async function updatedPrimal(problem: Problem, weights: Float64Array): Pr
   const carried = context.carry?.take<RidgeBase>('ridge', parameters, codes, width);
   if (carried === undefined || numClasses * order > MOST_KEPT) return undefined;
   const project = (some: Int8Array, count: number): Promise<Int8Array> => projection.project(some, count, context);
-  const seeds = seedsOf(memory);
+  const seeds = classSeeds(memory);
   const present = { memory, sources: carried.sources, weights, seeds };
   const change = await ridgeChange(carried.value.sums, present, project, context);
   if (change === undefined) return undefined;
@@ -75,7 +74,7 @@ export async function freshPrimal(problem: Problem, weights: Float64Array): Prom
   for (const [i, c] of classIndices.entries()) classWeights[c] = weights[i];
   const cross = await crossOf(classSums, classWeights, order, context);
   const trace = traceOf(gram, order);
-  const seeds = seedsOf(memory);
+  const seeds = classSeeds(memory);
   const sides = await classSides(cross, seeds, order, context);
   const kept =
     gram instanceof Float64Array && context.carry && order > LEAST_KEPT && cross.length <= MOST_KEPT
@@ -93,15 +92,6 @@ export async function freshPrimal(problem: Problem, weights: Float64Array): Prom
     : await system.solve(cross, numClasses);
   if (kept) context.carry?.put('ridge', parameters, codes, kept);
   return { ...chosen, coefficients, system, featuresOf: async (rows) => chosenRows(features, order, rows) };
-}
-
-/** The first example of each class. */
-function seedsOf({ codes, width, classIndices, numClasses }: Memory): Int32Array {
-  const seeds = new Int32Array(numClasses);
-  for (let i = 0; i < classIndices.length; i++) {
-    if (i === 0 || classIndices[i] !== classIndices[i - 1]) seeds[classIndices[i]] = rowHash(codes, i * width, width);
-  }
-  return seeds;
 }
 
 function sum(values: Float64Array): number {

@@ -6,8 +6,7 @@ import type { FitContext } from '../head.ts';
 import type { SymmetricPanels } from '../linalg/cholesky.ts';
 import type { ClassSides } from './class-sides.ts';
 import { crossValidation } from './cross-validation.ts';
-import { searchLambdaByNewton } from './lambda-newton.ts';
-import { bestLambda, lambdaGrid } from './lambda-search.ts';
+import { bestLambda, lambdaGrid, searchLambda } from './lambda-search.ts';
 import type { RidgeSystems } from './ridge-systems.ts';
 
 export interface RidgeMoments {
@@ -47,7 +46,7 @@ export async function primalLambda(
     return { lambda, absolute: lambda * unit, tried };
   }
   const { step, rounded } = lambdaGrid(unit);
-  const { lambda, tried } = await searchLambdaByNewton(
+  const { lambda, tried } = await searchLambda(
     (relative, withCurvature) => loss(relative * step, withCurvature),
     rounded,
   );

@@ -13,6 +13,7 @@ import { rowKey } from '../memory/match-rows.ts';
 import { carriedFeatures } from './carried-features.ts';
 import { codeProducts, codeSquares } from './code-products.ts';
 import { dualRidge } from './dual-ridge.ts';
+import { choiceInWords } from './lambda-search.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows, MAX_ENTRIES } from './leave-one-out.ts';
 import { linearScoresInto, linearScoresMany, prepareLinearScores, type LinearScores } from './linear-scores.ts';
 import { freshPrimal, LARGEST_CARRIED, updatedPrimal, type Primal, type Problem } from './primal-on-features.ts';
@@ -68,16 +69,13 @@ export async function fitRidgeOnFeatures(
   await prepareLinearScores(linear, context);
   const measured = leaveOneOutAccuracy(leftOut, rows, memory.classIndices, memory.counts);
   const { gemm, yieldToHost } = context;
-  const rule = form === 'dual' ? 'leave-one-out squared error' : 'generalised cross-validation';
+  const rule = form === 'dual' ? 'squared leave-one-out error' : 'generalised cross-validation error';
   return {
     report: {
       head: name,
       parameters: { ...projection.parameters, projection: projection.name, lambda, form },
       ...(measured && { leaveOneOutAccuracy: measured.accuracy }),
-      reason:
-        tried === 0
-          ? `Ridge on ${numFeatures} random features with the given lambda ${lambda}.`
-          : `Ridge on ${numFeatures} random features: of ${tried} values tried, ${rule} is least at lambda ${lambda.toPrecision(2)}.`,
+      reason: `Ridge on ${numFeatures} random features, ${choiceInWords({ lambda, tried }, rule)}.`,
     },
     numClasses,
     leaveOneOutRows: rows,

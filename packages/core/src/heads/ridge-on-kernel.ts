@@ -14,16 +14,14 @@ import { codeProducts, codeProductsInto, codeSquares } from './code-products.ts'
 import type { DualKernel } from './dual-base.ts';
 import { dualRidge, type DualMethods } from './dual-ridge.ts';
 import type { Kernel } from './kernels.ts';
+import { choiceInWords } from './lambda-search.ts';
 import { tapGroups, tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
 
 export interface RidgeOnKernelOptions {
   /** Which taps, default `all`. */
   readonly taps?: TapChoice;
-  /**
-   * Relative to the mean diagonal of the balanced kernel matrix: a value above 0, or values of which the one with the least
-   * leave-one-out squared error is taken, each exactly. Default: a search over 10^-4 to 10^2.
-   */
-  readonly lambda?: number | readonly number[];
+  /** Relative to the mean diagonal of the balanced kernel matrix, above 0. Default: a search from 0.1 within 10^-4 to 10^2. */
+  readonly lambda?: number;
 }
 
 /** Queries that share one Gemm in `scores`. */
@@ -39,10 +37,8 @@ export async function fitRidgeOnKernel(
   context: FitContext,
   methods: DualMethods,
 ): Promise<FittedHead> {
-  const lambdas = typeof options.lambda === 'object' ? options.lambda : [options.lambda ?? 1];
-  if (lambdas.length === 0 || !lambdas.every((lambda) => lambda > 0)) {
-    throw expected('lambda', 'a number above 0 or a list of them', options.lambda);
-  }
+  const { lambda: given } = options;
+  if (given !== undefined && !(given > 0)) throw expected('lambda', 'a number above 0 or a list of them', given);
   const { codes, width, numExamples, numClasses } = memory;
   const groups = tapGroups(memory.taps, memory.dim, tapWeights(memory.taps, options.taps ?? 'all'));
   const squares = codeSquares(codes, numExamples, width, groups);
@@ -59,17 +55,14 @@ export async function fitRidgeOnKernel(
     kernel.applyInto(diagonal.subarray(i, i + 1), 1, 1, squares, i, squares.subarray(i, i + 1));
   }
   const parameters = JSON.stringify([kernel.name, kernel.parameters, groups]);
-  const ridge = await dualRidge({ parameters, between, diagonal }, memory, context, options.lambda, methods);
+  const ridge = await dualRidge({ parameters, between, diagonal }, memory, context, given, methods);
   const { coefficients, leftOut, rows, lambda, tried, accuracy } = ridge;
   return {
     report: {
       head: kernel.name === 'arc-cosine' ? 'kernel-ridge' : `kernel-ridge-${kernel.name}`,
       parameters: { kernel: kernel.name, ...kernel.parameters, lambda, solver: ridge.method, examples: numExamples },
       ...(accuracy !== undefined && { leaveOneOutAccuracy: accuracy }),
-      reason:
-        tried === 0
-          ? `Kernel ridge with the ${kernel.name} kernel and the given lambda ${lambda}.`
-          : `Kernel ridge with the ${kernel.name} kernel: of ${tried} values tried, leave-one-out squared error is least at lambda ${lambda.toPrecision(2)}.`,
+      reason: `Kernel ridge with the ${kernel.name} kernel, ${choiceInWords({ lambda, tried }, 'squared leave-one-out error')}.`,
     },
     numClasses,
     leaveOneOutRows: rows,

@@ -49,7 +49,7 @@ function shortestOf(squares: Int32Array): number {
  * @throws INVALID_ARGUMENT for a query of another width
  */
 export function nearestExamples(
-  memory: Memory,
+  memory: Pick<Memory, 'codes' | 'numExamples' | 'width'>,
   query: Int8Array,
   count: number,
   squares: Int32Array = codeSquares(memory),

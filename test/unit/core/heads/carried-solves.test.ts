@@ -204,7 +204,7 @@ describe.each([
   }, 60_000);
 });
 
-/** A kernel ridge of more examples than eigenvectors are made for: factors are kept, and states close by start from them. */
+/** A kernel ridge of more examples than are solved from nothing every time: factors are kept, and states close by start from them. */
 describe('a ridge on a kernel', () => {
   const dim = 8;
   const of = (a: number, from: number, count: number) => scattered(dim, a, from, count);

@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { arcCosineKernel } from '../../../../packages/core/src/heads/arc-cosine-kernel.ts';
-import { bandSolver } from '../../../../packages/core/src/heads/band-solver.ts';
+import { LEAST_FOR_BAND, manyRidges } from '../../../../packages/core/src/heads/dual-list.ts';
 import { kernelRidge } from '../../../../packages/core/src/heads/kernel-ridge.ts';
 import { projectedRidge } from '../../../../packages/core/src/heads/projected-ridge.ts';
-import { eigenSolver } from '../../../../packages/core/src/heads/ridge-solver.ts';
-import { searchLambda } from '../../../../packages/core/src/heads/lambda-search.ts';
 import { choleskyFactor } from '../../../../packages/core/src/linalg/cholesky.ts';
 import { inverseDiagonal, solveSymmetric } from '../../../../packages/core/src/linalg/cholesky-solve.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
@@ -114,29 +112,26 @@ describe('kernel ridge', () => {
     }
   });
 
-  it('solves alike by eigenvectors, a band and Cholesky', async () => {
+  it('solves alike by a band and by Cholesky', async () => {
     const order = 75;
     const next = noise(3);
     const factor = Float64Array.from({ length: order * order }, next);
     const matrix = await typedArrayGemm.f64(factor, factor, { m: order, n: order, k: order, transposeB: true });
     const right = Float64Array.from({ length: order * 3 }, next);
-    const problem = [matrix, order, right, 3] as const;
-    const solvers = [eigenSolver(...problem), await bandSolver.start(...problem, context)];
-    expect(solvers.map(({ method }) => method)).toEqual(['eigen', 'band']);
+    const solve = await manyRidges(matrix.slice(), order, right, 3, context);
     for (const lambda of [0.01, 1, 100]) {
       const factor = await choleskyFactor(matrix, order, context, lambda);
       const coefficients = await solveSymmetric(factor, right, 3, context);
       const diagonal = await inverseDiagonal(factor, context);
-      for (const solved of await Promise.all(solvers.map((solver) => solver.solve(lambda)))) {
-        for (let i = 0; i < order * 3; i++) expect(solved.coefficients[i]).toBeCloseTo(coefficients[i], 8);
-        for (let i = 0; i < order; i++) expect(solved.inverseDiagonal[i]).toBeCloseTo(diagonal[i], 8);
-      }
+      const solved = await solve(lambda);
+      for (let i = 0; i < order * 3; i++) expect(solved.coefficients[i]).toBeCloseTo(coefficients[i], 8);
+      for (let i = 0; i < order; i++) expect(solved.inverseDiagonal[i]).toBeCloseTo(diagonal[i], 8);
     }
   });
 
   it('chooses the same of many values by a band as by a factor for each', async () => {
     const memory = clusterMemory({ counts: [40, 30, 35], taps: 1, dim: 8, spread: 1.5 });
-    const lambdas = Array.from({ length: bandSolver.least }, (_, i) => 10 ** (i / 2 - 4));
+    const lambdas = Array.from({ length: LEAST_FOR_BAND }, (_, i) => 10 ** (i / 2 - 4));
     const many = await kernelRidge({ lambda: lambdas }).fit(memory, context);
     expect(many.report.parameters.solver).toBe('band');
     const few = await kernelRidge({ lambda: many.report.parameters.lambda as number }).fit(memory, context);
@@ -149,6 +144,22 @@ describe('kernel ridge', () => {
       const other = await kernelRidge({ lambda }).fit(memory, context);
       expect(squaredErrorOf(other.leaveOneOut(), memory)).toBeGreaterThan(chosen);
     }
+  });
+
+  it.each([
+    // Close to the start; classes that overlap, and want more of it; a few examples far apart, and any will do.
+    ['as usual', { counts: [12, 20, 16], spread: 1 }],
+    ['of classes that overlap', { counts: [40, 40, 40], spread: 6 }],
+    ['of classes that do not', { counts: [5, 5, 5], spread: 0.05 }],
+    ['of more classes than signs', { counts: Array<number>(40).fill(3), dim: 12, spread: 1 }],
+  ])('finds a lambda of which the error is within two in a hundred of the least, %s', async (_name, options) => {
+    const memory = clusterMemory(options);
+    const searched = await kernelRidge().fit(memory, context);
+    const grid = Array.from({ length: 13 }, (_, i) => 10 ** (i / 2 - 4));
+    const best = await kernelRidge({ lambda: grid }).fit(memory, context);
+    const [error, least] = [searched, best].map((fit) => squaredErrorOf(fit.leaveOneOut(), memory));
+    expect(error).toBeLessThan(least * 1.02);
+    expect(searched.report.parameters.lambda).toBeGreaterThan(0);
   });
 
   it('has the arc-cosine kernel of equal, orthogonal and opposite vectors right', () => {
@@ -212,20 +223,5 @@ describe('projected ridge', () => {
     // Random features err by 1 / sqrt(M): 64 times as many, an eighth of the error, here with room for chance.
     expect(errors[1]).toBeLessThan(errors[0] / 3);
     expect(errors[1]).toBeLessThan(0.05);
-  });
-});
-
-describe('the search for lambda', () => {
-  it('finds the lowest point of a smooth loss between grid points', async () => {
-    for (const target of [-3.2, -1, 0.3]) {
-      const { lambda } = await searchLambda(async (x) => 1 + (Math.log10(x) - target) ** 2);
-      expect(Math.log10(lambda)).toBeCloseTo(target, 6);
-    }
-  });
-
-  it('takes the larger of lambdas that are as good, and the end of the grid where loss falls beyond it', async () => {
-    expect((await searchLambda(async () => 1)).lambda).toBeCloseTo(100, 9);
-    expect((await searchLambda(async (x) => x)).lambda).toBeCloseTo(1e-4, 12);
-    expect((await searchLambda(async (x) => 1 - 1e-5 / x)).lambda).toBeGreaterThan(0.05);
   });
 });

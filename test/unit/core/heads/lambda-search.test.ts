@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { classSides } from '../../../../packages/core/src/heads/class-sides.ts';
 import { crossValidation } from '../../../../packages/core/src/heads/cross-validation.ts';
-import { searchLambdaByNewton, type Expansion } from '../../../../packages/core/src/heads/lambda-newton.ts';
+import {
+  bestLambda,
+  choiceInWords,
+  searchLambda,
+  type Expansion,
+} from '../../../../packages/core/src/heads/lambda-search.ts';
 import { traceOf } from '../../../../packages/core/src/heads/primal-ridge.ts';
 import { passingSystems } from '../../../../packages/core/src/heads/ridge-systems.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
@@ -24,33 +29,57 @@ function lossOf(f: (x: number) => number) {
 }
 
 describe('the search for lambda by slopes', () => {
-  it.each([-3.2, -1.4, -1, -0.3, 0.9])('takes two values where the loss is a parabola about 10^%s', async (lowest) => {
-    const { loss, asked } = lossOf((x) => 0.1 * (x - lowest) ** 2);
-    const { lambda, tried } = await searchLambdaByNewton(loss, eighth);
-    expect(Math.abs(Math.log10(lambda) - Math.max(-4, lowest))).toBeLessThan(0.12);
+  it.each([-1.9, -1.4, -1, -0.3])('takes one or two values where the loss is a parabola about 10^%s', async (lowest) => {
+    const { loss, asked } = lossOf((x) => 5 * (10 ** (0.3 * x) - 10 ** (0.3 * lowest)) ** 2);
+    const { lambda, tried } = await searchLambda(loss, eighth);
+    expect(Math.abs(Math.log10(lambda) - lowest)).toBeLessThan(0.15);
     expect(tried).toBe(asked.length);
-    expect(tried).toBeLessThan(Math.abs(lowest + 1) > 1 ? 5 : 3);
+    expect(tried).toBeLessThan(3);
   });
 
   it.each([
+    ['is a parabola over log lambda', (x: number) => 0.5 * (x + 3.2) ** 2, -3.2],
     ['has a wall', (x: number) => 0.3 * Math.exp(-3 * (x + 1.5)) + 0.1 * x, -0.77],
     ['is flat far away', (x: number) => -0.5 * Math.exp(-((x - 0.7) ** 2) / 2), 0.7],
     ['has no value at first', (x: number) => (x < -0.5 ? Infinity : (x - 0.2) ** 2), 0.2],
-    ['falls to the end', (x: number) => -0.1 * x, 2],
-    ['rises from the start', (x: number) => 0.1 * x, -4],
+    ['falls to the end', (x: number) => -0.2 * x, 2],
+    ['rises from the start', (x: number) => 0.2 * x, -4],
   ])('finds the lowest point where the loss %s', async (_name, f, lowest) => {
     const { loss, asked } = lossOf(f);
-    const { lambda } = await searchLambdaByNewton(loss, eighth);
-    // To the gain that is worth another value, one in a thousand.
-    expect(f(Math.log10(lambda)) - f(lowest)).toBeLessThan(4e-3);
+    const { lambda } = await searchLambda(loss, eighth);
+    // To the gain that is worth another value, one in a hundred, and what a parabola leaves of it.
+    expect(f(Math.log10(lambda)) - f(lowest)).toBeLessThan(0.02);
     expect(new Set(asked).size).toBe(asked.length);
     expect(asked.length).toBeLessThanOrEqual(8);
   });
 
   it('stays where it is level', async () => {
     const { loss, asked } = lossOf(() => 1);
-    expect((await searchLambdaByNewton(loss, eighth)).lambda).toBe(eighth(0.1));
+    expect((await searchLambda(loss, eighth)).lambda).toBe(eighth(0.1));
     expect(asked).toHaveLength(1);
+  });
+});
+
+describe('values that are given', () => {
+  it('are all tried, and the larger of equals is taken', async () => {
+    const asked: number[] = [];
+    const loss = async (lambda: number): Promise<number> => {
+      asked.push(lambda);
+      return Math.abs(Math.log10(lambda)) === 1 ? 1 : 2;
+    };
+    expect(await bestLambda([1, 0.1, 10, 100], loss)).toEqual({ lambda: 10, tried: 4 });
+    expect(asked).toEqual([100, 10, 1, 0.1]);
+    expect(await bestLambda([3], loss)).toEqual({ lambda: 3, tried: 0 });
+  });
+
+  it('are told apart in words from what was searched', () => {
+    expect(choiceInWords({ lambda: 0.25, tried: 0 }, 'error')).toBe('with the given lambda 0.25');
+    expect(choiceInWords({ lambda: 0.1051, tried: 1 }, 'error')).toBe(
+      'with lambda 0.11: no other promises much less error',
+    );
+    expect(choiceInWords({ lambda: 0.05, tried: 3 }, 'error')).toBe(
+      'with lambda 0.050, of 3 values tried the one with the least error',
+    );
   });
 });
 
