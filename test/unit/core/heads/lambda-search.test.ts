@@ -29,13 +29,16 @@ function lossOf(f: (x: number) => number) {
 }
 
 describe('the search for lambda by slopes', () => {
-  it.each([-1.9, -1.4, -1, -0.3])('takes one or two values where the loss is a parabola about 10^%s', async (lowest) => {
-    const { loss, asked } = lossOf((x) => 5 * (10 ** (0.3 * x) - 10 ** (0.3 * lowest)) ** 2);
-    const { lambda, tried } = await searchLambda(loss, eighth);
-    expect(Math.abs(Math.log10(lambda) - lowest)).toBeLessThan(0.15);
-    expect(tried).toBe(asked.length);
-    expect(tried).toBeLessThan(3);
-  });
+  it.each([-1.9, -1.4, -1, -0.3])(
+    'takes one or two values where the loss is a parabola about 10^%s',
+    async (lowest) => {
+      const { loss, asked } = lossOf((x) => 5 * (10 ** (0.3 * x) - 10 ** (0.3 * lowest)) ** 2);
+      const { lambda, tried } = await searchLambda(loss, eighth);
+      expect(Math.abs(Math.log10(lambda) - lowest)).toBeLessThan(0.15);
+      expect(tried).toBe(asked.length);
+      expect(tried).toBeLessThan(3);
+    },
+  );
 
   it.each([
     ['is a parabola over log lambda', (x: number) => 0.5 * (x + 3.2) ** 2, -3.2],
