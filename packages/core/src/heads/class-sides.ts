@@ -10,7 +10,7 @@ import { rowHash } from '../memory/match-rows.ts';
 import { seededBits } from '../projection/seeded-bits.ts';
 
 /** Signs that stand for more classes than these. */
-export const PROBES = 64;
+export const PROBES = 32;
 
 export interface ClassSides {
   /** Float64Array, count x order: exact integers where those of the classes are. */
@@ -28,10 +28,10 @@ export function randomSigns(count: number, seed: number): Float64Array {
   return signs;
 }
 
-/** Float64Array, numClasses x count: the signs of each class. @param seeds Int32Array, numClasses */
-export function classSigns(seeds: Int32Array, count: number): Float64Array {
-  const signs = new Float64Array(seeds.length * count);
-  for (const [c, seed] of seeds.entries()) signs.set(randomSigns(count, seed), c * count);
+/** Float64Array, numClasses x PROBES: the signs of each class. @param seeds Int32Array, numClasses */
+export function classSigns(seeds: Int32Array): Float64Array {
+  const signs = new Float64Array(seeds.length * PROBES);
+  for (const [c, seed] of seeds.entries()) signs.set(randomSigns(PROBES, seed), c * PROBES);
   return signs;
 }
 
@@ -58,7 +58,7 @@ export async function classSides(
   if (numClasses <= PROBES) return { rows: cross, count: numClasses, share: 1 };
   const shape = { m: PROBES, n: order, k: numClasses };
   return {
-    rows: await gemm.f64(transpose(classSigns(seeds, PROBES), numClasses, PROBES), cross, shape),
+    rows: await gemm.f64(transpose(classSigns(seeds), numClasses, PROBES), cross, shape),
     count: PROBES,
     share: 1 / PROBES,
   };

@@ -112,12 +112,16 @@ const searched: ChooseDual = async (problem) => {
   const loss = leaveOneOutLoss(memory, lossShares(memory, weights), context);
   const kept = new LeastError();
   const { step, rounded } = lambdaGrid(unit);
-  const choice = await searchLambda(async (relative, withCurvature) => {
-    const system = await systems.at(relative * step);
-    const expansion = await loss(system, relative * step, withCurvature);
-    kept.add(relative * step, expansion.value, system);
-    return expansion;
-  }, rounded);
+  const choice = await searchLambda(
+    async (relative) => {
+      const system = await systems.at(relative * step);
+      const expansion = await loss(system, relative * step);
+      kept.add(relative * step, expansion.value, system);
+      return expansion;
+    },
+    rounded,
+    memory.numExamples,
+  );
   const mu = choice.lambda * step;
   const solution = kept.at(mu) ?? (await systems.at(mu));
   systems.keep?.(choice.tried);

@@ -1,30 +1,27 @@
 /**
- * The squared leave-one-out error of a ridge problem in the dual as a function of mu. With `P = (K + mu N)^-1`, `a = P Y`,
- * `d = diag P` and `t = ln mu`, `e_i = a_i / d_i` and
+ * The squared leave-one-out error of a ridge problem in the dual as a function of mu. With `P = (K + mu N)^-1`, `a = P Y` and
+ * `d = diag P`, `e_i = a_i / d_i` and
  *
- *     da/dt = -mu P N a,             d2a/dt2 = da/dt + 2 mu^2 P N P N a,
- *     dd/dt = -mu diag(P N P),       d2d/dt2 = dd/dt + 2 mu^2 diag(P N P N P).
+ *     da / d ln mu = -mu P N a,       dd / d ln mu = -mu diag(P N P).
  *
- * The error is exact. Its slope and curvature say where to look next; classes are summed up in them with 32 random signs and the
- * diagonals estimated with 16 (Hutchinson, Communications in Statistics 1989): 48 right-hand sides instead of an inverse. Signs
- * go with what is in an example or a class, so that neighbouring states have nearly the same.
+ * The error is exact. Its slope says where to look next; classes are summed up in it with 32 random signs and the diagonal is
+ * estimated with 16 (Hutchinson, Communications in Statistics 1989): 48 right-hand sides instead of an inverse. Signs go with
+ * what is in an example or a class, so that neighbouring states have nearly the same.
  */
 
 import type { FitContext, Memory } from '../head.ts';
 import { rowHash } from '../memory/match-rows.ts';
-import { classSeeds, classSigns } from './class-sides.ts';
+import { classSeeds, classSigns, PROBES } from './class-sides.ts';
 import type { DualSolution, DualSystem } from './dual-base.ts';
 import type { Expansion } from './lambda-search.ts';
 
-/** Signs of an example, bits of one number. Twice as many, and of classes, chose no better. */
+/** Signs of an example, bits of one number. Twice as many, and twice as many of classes, chose no better. */
 const SIGNS = 16;
 /** Up to so many examples their diagonals cost little more exactly. */
 const MAX_EXACT = 128;
-/** Signs that stand for more classes than these. */
-const CLASS_SIGNS = 32;
 
-/** The logarithm of the loss of a mu, with its slope and curvature in log10 mu. */
-export type LeaveOneOutLoss = (system: DualSystem, mu: number, withCurvature: boolean) => Promise<Expansion>;
+/** The logarithm of the loss of a mu, with its slope in log10 mu. */
+export type LeaveOneOutLoss = (system: DualSystem, mu: number) => Promise<Expansion>;
 
 /**
  * Class-balanced mean of squared leave-one-out errors. Classes of one example do not count where others do: left out, they
@@ -53,14 +50,15 @@ export function lossShares({ classIndices, counts }: Memory, weights: Float64Arr
 export function leaveOneOutLoss(memory: Memory, shares: Float64Array, context: FitContext): LeaveOneOutLoss {
   const { classIndices, counts, numExamples: n, numClasses } = memory;
   const probes = exampleProbes(memory);
-  const signs = numClasses > CLASS_SIGNS ? classSigns(classSeeds(memory), CLASS_SIGNS) : undefined;
-  const numSides = signs ? CLASS_SIGNS : numClasses;
+  const signs = numClasses > PROBES ? classSigns(classSeeds(memory)) : undefined;
+  const numSides = signs ? PROBES : numClasses;
   const width = numSides + probes.count;
-  return async (system, mu, withCurvature) => {
+  return async (system, mu) => {
     const error = squaredError(system, shares);
     if (!(error > 0)) return { value: -Infinity, slope: 0 };
+    const value = Math.log(error);
     const { coefficients, inverseDiagonal } = system;
-    const shape = { m: n, n: CLASS_SIGNS, k: numClasses };
+    const shape = { m: n, n: PROBES, k: numClasses };
     const sides = signs ? await context.gemm.f64(coefficients, signs, shape) : coefficients;
     await context.yieldToHost?.();
     const right = new Float64Array(n * width);
@@ -68,55 +66,30 @@ export function leaveOneOutLoss(memory: Memory, shares: Float64Array, context: F
       const count = counts[classIndices[i]];
       for (let c = 0; c < numSides; c++) right[i * width + c] = count * sides[i * numSides + c];
       const root = Math.sqrt(count);
-      for (let k = 0; k < probes.count; k++) right[i * width + numSides + k] = root * probes.rows[i * probes.count + k];
+      for (let k = 0; k < probes.count; k++) {
+        right[i * width + numSides + k] = root * probes.rows[i * probes.count + k];
+      }
     }
-    const first = await system.solve(right, width);
-    for (let i = 0, at = 0; withCurvature && i < n; i++) {
-      const count = counts[classIndices[i]];
-      for (const end = at + width; at < end; at++) right[at] = count * first[at];
-    }
-    const second = withCurvature ? await system.solve(right, width) : undefined;
+    const solved = await system.solve(right, width);
     await context.yieldToHost?.();
 
-    let [loss, slope, curvature] = [0, 0, 0];
+    let [loss, slope] = [0, 0];
     for (let i = 0; i < n; i++) {
       if (shares[i] === 0) continue;
-      // Sums over the sides: |a|^2, a . a', |a'|^2, a . a''; over the probes: d' and d'', and what d' squared is short of.
-      let [aa, ab, bb, ac, xx, xy, fourth] = [0, 0, 0, 0, 0, 0, 0];
+      // Of the sides |a|^2 and a . P N a, of the probes the diagonal of P N P.
+      let [square, along, diagonal] = [0, 0, 0];
       for (let c = 0, at = i * width; c < numSides; c++, at++) {
         const side = sides[i * numSides + c];
-        aa += side * side;
-        ab -= side * first[at];
-        if (second) {
-          bb += first[at] ** 2;
-          ac += side * second[at];
-        }
+        square += side * side;
+        along += side * solved[at];
       }
-      for (let at = i * width + numSides; at < (i + 1) * width; at++) {
-        const square = first[at] ** 2;
-        xx += square;
-        fourth += square * square;
-        if (second) xy += first[at] * second[at];
-      }
-      ab *= mu;
-      bb *= mu * mu;
-      ac = ab + 2 * mu * mu * ac;
+      for (let at = i * width + numSides; at < (i + 1) * width; at++) diagonal += solved[at] ** 2;
       const d = inverseDiagonal[i];
-      // Relative to d, so that a loss of `|a|^2 / d^2` has simple derivatives.
-      const [da, dda] = [(-mu * probes.share * xx) / d, (2 * mu * mu * probes.share * xy) / d];
-      // The square of a mean of random numbers is too large by its variance; the mean of products of two of them is not.
-      const dada =
-        probes.share === 1 ? da * da : ((mu / d) ** 2 * (xx * xx - fourth)) / (probes.count * (probes.count - 1));
       const scale = shares[i] / (d * d);
-      loss += scale * aa;
-      slope += 2 * scale * (ab - aa * da);
-      curvature += 2 * scale * (bb + ac - 4 * ab * da - aa * (da + dda) + 3 * aa * dada);
+      loss += scale * square;
+      slope += 2 * mu * scale * ((square * probes.share * diagonal) / d - along);
     }
-    const value = Math.log(error);
-    if (!(loss > 0)) return { value, slope: 0 };
-    const relative = slope / loss;
-    if (!withCurvature) return { value, slope: relative * Math.LN10 };
-    return { value, slope: relative * Math.LN10, curvature: (curvature / loss - relative ** 2) * Math.LN10 ** 2 };
+    return { value, slope: loss > 0 ? (slope / loss) * Math.LN10 : 0 };
   };
 }
 

@@ -42,14 +42,11 @@ export async function primalLambda(
   if (typeof given === 'number') return { lambda: given, absolute: given * unit, tried: 0 };
   const loss = crossValidation(moments, systems, context);
   if (given !== undefined) {
-    const { lambda, tried } = await bestLambda(given, async (relative) => (await loss(relative * unit, false)).value);
+    const { lambda, tried } = await bestLambda(given, async (relative) => (await loss(relative * unit)).value);
     return { lambda, absolute: lambda * unit, tried };
   }
   const { step, rounded } = lambdaGrid(unit);
-  const { lambda, tried } = await searchLambda(
-    (relative, withCurvature) => loss(relative * step, withCurvature),
-    rounded,
-  );
+  const { lambda, tried } = await searchLambda((relative) => loss(relative * step), rounded, numExamples);
   const absolute = lambda * step;
   return { lambda: absolute / unit, absolute, tried };
 }

@@ -11,7 +11,7 @@ export interface RidgeSystem {
   /**
    * `(G + lambda I)^-1 r` of each row r.
    * @param rows Float64Array, count x order, row-major; not changed
-   * @param tolerance of refined solutions, relative residual; Infinity leaves them as the factor gives them
+   * @param tolerance of refined solutions, relative residual
    * @returns Float64Array, count x order; the caller owns it
    */
   solve(rows: Float64Array, count: number, tolerance?: number): Promise<Float64Array>;

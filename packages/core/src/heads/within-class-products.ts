@@ -5,7 +5,7 @@
 
 import type { FitContext, Memory, StatisticsMemory } from '../head.ts';
 import { choleskyFactor } from '../linalg/cholesky.ts';
-import { forward, solveLower, solveUpper } from '../linalg/cholesky-solve.ts';
+import { forward, inverseDiagonal, solveLower, solveSymmetric, solveUpper } from '../linalg/cholesky-solve.ts';
 import { columnSquares } from '../linalg/column-squares.ts';
 import { transpose } from '../linalg/transpose.ts';
 import { carriedGram } from '../memory/carried-gram.ts';
@@ -173,8 +173,11 @@ function fourthMoment(memory: Memory, means: Float64Array, groups: readonly TapG
 }
 
 /**
- * Dual, with Z the centred examples: `(Z^T Z + r I)^-1 = (I - Z^T (Z Z^T + r I)^-1 Z) / r`, so that only inner products
- * of examples are needed and the system is examples x examples.
+ * Dual, with Z the centred examples and `M = Z Z^T + r I`: `P = (Z^T Z + r I)^-1 = (I - Z^T M^-1 Z) / r` by Woodbury's identity, and
+ * `Z P = M^-1 Z`, so that with `W = M^-1 Z m`
+ *
+ *     P m_c = (m_c - Z^T W_c) / r,            <m_b, m_c>_P = (m_b^T m_c - (Z m_b)^T W_c) / r,
+ *     <x_i - m_own, m_c>_P = W_ic,            |x_i - m_own|_P^2 = 1 - r (M^-1)_ii.
  */
 export async function dualProducts(
   memory: Memory,
@@ -185,25 +188,21 @@ export async function dualProducts(
 ): Promise<WithinClassProducts> {
   const { codes, classIndices: own, counts, numExamples: n, numClasses, width } = memory;
   const scales = columnScales(groups);
-  const products = await codeProducts(codes, n, codes, n, width, groups, context);
-  // <x_i, m_c>, and with the rows averaged once more <m_b, m_c>.
-  const toMeans = averageByClass(transpose(products, n, n), n, own, counts);
+  const matrix = await codeProducts(codes, n, codes, n, width, groups, context);
+  // <m_c, x_i>, and averaged once more <m_b, m_c>.
+  const meanExample = averageByClass(matrix, n, own, counts);
   await context.yieldToHost?.();
-  const exampleMean = transpose(toMeans, numClasses, n);
+  const exampleMean = transpose(meanExample, numClasses, n);
   const meanMean = averageByClass(exampleMean, numClasses, own, counts);
-  // Z m_c, Z Z^T and, for the rows of leave-one-out, Z x_j, where row i of Z is x_i - m_own.
-  const centredMeans = new Float64Array(n * numClasses);
-  const centred = new Float64Array(n * rows.length);
-  const matrix = new Float64Array(n * n);
+  // Z m_c, row i of Z being x_i - m_own.
+  const centredMeans = exampleMean;
+  for (let i = 0, at = 0; i < n; i++) {
+    const mean = own[i] * numClasses;
+    for (let c = 0; c < numClasses; c++, at++) centredMeans[at] -= meanMean[mean + c];
+  }
   for (let i = 0; i < n; i++) {
-    const c = own[i];
-    for (let k = 0; k < numClasses; k++) {
-      centredMeans[i * numClasses + k] = exampleMean[i * numClasses + k] - meanMean[c * numClasses + k];
-    }
-    for (let j = 0; j < n; j++) {
-      matrix[i * n + j] = products[i * n + j] - toMeans[c * n + j] - centredMeans[i * numClasses + own[j]];
-    }
-    for (const [r, j] of rows.entries()) centred[i * rows.length + r] = products[i * n + j] - toMeans[c * n + j];
+    const [row, mean, centred] = [i * n, own[i] * n, i * numClasses];
+    for (let j = 0; j < n; j++) matrix[row + j] -= meanExample[mean + j] + centredMeans[centred + own[j]];
   }
   await context.yieldToHost?.();
   let trace = 0;
@@ -221,40 +220,44 @@ export async function dualProducts(
 
   const means = weightedRows(classMeans(memory.sums, counts, width), numClasses, width, groups);
   const classWeights = transpose(means, numClasses, scales.length);
-  const exampleMeans = chosenRows(exampleMean, numClasses, rows);
-  const deviationMeans = chosenRows(centredMeans, numClasses, rows);
-  const meanSquares = Float64Array.from(counts, (_, c) => meanMean[c * numClasses + c]);
-  const exampleSquares = Float64Array.from(rows, (i) => products[i * n + i]);
+  await context.yieldToHost?.();
+  let deviationMeans: Float64Array;
+  let deviationSquares: Float64Array;
   if (scatterWeight === 1) {
     const factor = await choleskyFactor(matrix, n, context, ridge);
-    const solvedMeans = await solveLower(factor, centredMeans, numClasses, context);
-    await forward(factor, 0, centred, rows.length, context);
-    const shape = { m: rows.length, n: numClasses, k: n, transposeA: true };
-    await context.yieldToHost?.();
-    const explained = await context.gemm.f64(centred, solvedMeans, shape);
-    const rowOwners = rows.map((i) => own[i]);
-    subtract(exampleMeans, explained);
-    subtract(deviationMeans, await lessOwnMeans(explained, solvedMeans, numClasses, rowOwners, context));
-    subtract(meanSquares, columnSquares(solvedMeans, numClasses));
-    subtract(exampleSquares, columnSquares(centred, rows.length));
-    // Z^T U = X^T (U - class means of U).
-    const weights = await solveUpper(factor, solvedMeans, numClasses, context);
+    const weights = await solveSymmetric(factor, centredMeans, numClasses, context);
+    deviationMeans = chosenRows(weights, numClasses, rows);
+    const inverse = await inverseDiagonal(factor, context);
+    deviationSquares = Float64Array.from(rows, (i) => 1 - ridge * inverse[i]);
+    const between = { m: numClasses, n: numClasses, k: n, transposeA: true };
+    subtract(meanMean, await context.gemm.f64(centredMeans, weights, between));
+    // Z^T W = X^T (W - class means of W).
     const averages = averageByClass(weights, numClasses, own, counts);
     for (let i = 0; i < n; i++) {
-      for (let k = 0; k < numClasses; k++) weights[i * numClasses + k] -= averages[own[i] * numClasses + k];
+      for (let c = 0; c < numClasses; c++) weights[i * numClasses + c] -= averages[own[i] * numClasses + c];
     }
     const examples = weightedRows(codes, n, width, groups);
+    await context.yieldToHost?.();
     const back = { m: scales.length, n: numClasses, k: n, transposeA: true };
     subtract(classWeights, await context.gemm.f64(examples, weights, back));
+  } else {
+    deviationMeans = chosenRows(centredMeans, numClasses, rows);
+    for (let i = 0; i < deviationMeans.length; i++) deviationMeans[i] /= ridge;
+    deviationSquares = Float64Array.from(rows, (i) => matrix[i * n + i] / ridge);
   }
-  for (const array of [classWeights, meanSquares, exampleMeans, deviationMeans, exampleSquares]) {
-    for (let i = 0; i < array.length; i++) array[i] /= ridge;
+  for (const array of [classWeights, meanMean]) for (let i = 0; i < array.length; i++) array[i] /= ridge;
+  const exampleMeans = deviationMeans.slice();
+  const exampleSquares = new Float64Array(rows.length);
+  for (const [r, i] of rows.entries()) {
+    const mean = own[i] * numClasses;
+    exampleSquares[r] = deviationSquares[r] + 2 * deviationMeans[r * numClasses + own[i]] + meanMean[mean + own[i]];
+    for (let c = 0; c < numClasses; c++) exampleMeans[r * numClasses + c] += meanMean[mean + c];
   }
   return {
     form: 'dual',
     precision,
     classWeights,
-    meanSquares,
+    meanSquares: Float64Array.from(counts, (_, c) => meanMean[c * numClasses + c]),
     exampleMeans,
     deviationMeans,
     exampleSquares,

@@ -16,7 +16,7 @@ export interface FactoredSystem {
   /**
    * `(A + ridge I)^-1 right`.
    * @param right Float64Array, order x count, row-major; not changed
-   * @param tolerance of refined solutions, relative residual; default 1e-10; Infinity leaves them as the factor gives them
+   * @param tolerance of refined solutions, relative residual; default 1e-10
    * @returns Float64Array, order x count; the caller owns it
    */
   solve(right: Float64Array, count: number, tolerance?: number): Promise<Float64Array>;
@@ -58,7 +58,6 @@ export async function factoredSystem(
     },
     async solve(right, count, tolerance = TOLERANCE) {
       if (single === undefined) return (await fallBack()).solve(right, count);
-      if (tolerance === Infinity) return solveUnrefined(single, right, count, context);
       try {
         return (await solveRefined(single, matrix, ridge, right, count, context, { tolerance })).x;
       } catch (error) {
@@ -73,23 +72,6 @@ export async function factoredSystem(
       return columnSquares(await solveLower(single, singleRight, count, context), count);
     },
   };
-}
-
-/** At the size of one: f32 has no room for sums of large integers squared. */
-async function solveUnrefined(
-  factor: CholeskyFactor<Float32Array>,
-  right: Float64Array,
-  count: number,
-  context: FitContext,
-): Promise<Float64Array> {
-  let largest = 0;
-  for (let i = 0; i < right.length; i++) largest = Math.max(largest, Math.abs(right[i]));
-  const scale = largest > 0 ? largest : 1;
-  const single = new Float32Array(right.length);
-  for (let i = 0; i < right.length; i++) single[i] = right[i] / scale;
-  const solved = new Float64Array(await solveSymmetric(factor, single, count, context));
-  for (let i = 0; i < solved.length; i++) solved[i] *= scale;
-  return solved;
 }
 
 /** The system of a factor in f64. */
