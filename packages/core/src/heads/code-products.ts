@@ -88,13 +88,14 @@ export function codeProductsInto(
 /** `<x_i, x_i>` of every row. Float64Array, rows; the caller owns it. */
 export function codeSquares(codes: Int8Array, rows: number, width: number, groups: readonly TapGroup[]): Float64Array {
   const squares = new Float64Array(rows);
-  for (let i = 0; i < rows; i++) {
-    for (const { start, width: columns, weight } of groups) {
-      const from = i * width + start;
-      let sum = 0;
-      for (let p = from; p < from + columns; p++) sum += codes[p] * codes[p];
-      squares[i] += weight * sum;
-    }
+  for (const { start, width: columns, weight } of groups) {
+    for (let i = 0; i < rows; i++) squares[i] += weight * squareOf(codes, i * width + start, columns);
   }
   return squares;
+}
+
+function squareOf(codes: Int8Array, from: number, count: number): number {
+  let sum = 0;
+  for (let p = from; p < from + count; p++) sum += codes[p] * codes[p];
+  return sum;
 }

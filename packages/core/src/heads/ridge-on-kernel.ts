@@ -10,6 +10,7 @@
 import { expected } from '../errors.ts';
 import type { FitContext, FittedHead, Memory } from '../head.ts';
 import { RowDots } from '../linalg/row-dots.ts';
+import { carriedProducts, MOST_CARRIED } from './carried-products.ts';
 import { codeProducts, codeProductsInto, codeSquares } from './code-products.ts';
 import type { DualKernel } from './dual-base.ts';
 import { dualRidge, type DualMethods } from './dual-ridge.ts';
@@ -41,13 +42,20 @@ export async function fitRidgeOnKernel(
   if (given !== undefined && !(given > 0)) throw expected('lambda', 'a number above 0 or a list of them', given);
   const { codes, width, numExamples, numClasses } = memory;
   const groups = tapGroups(memory.taps, memory.dim, tapWeights(memory.taps, options.taps ?? 'all'));
-  const squares = codeSquares(codes, numExamples, width, groups);
+  const squares = squaresOf(codes, numExamples, width, groups);
   const kernel = kernelOf(squares, memory, groups);
   const between: DualKernel['between'] = async (a, rowsA, b, rowsB) => {
-    const products = await codeProducts(a, rowsA, b, rowsB, width, groups, context);
-    const squaresOf = (some: Int8Array, rows: number): Float64Array =>
-      some === codes ? squares : codeSquares(some, rows, width, groups);
-    await applyByRows(kernel, products, squaresOf(a, rowsA), squaresOf(b, rowsB), context);
+    const products =
+      a === codes && b === codes && numExamples <= MOST_CARRIED
+        ? (await carriedProducts(memory, groups, context)).slice()
+        : await codeProducts(a, rowsA, b, rowsB, width, groups, context);
+    await applyByRows(
+      kernel,
+      products,
+      squaresOf(a, rowsA, width, groups),
+      squaresOf(b, rowsB, width, groups),
+      context,
+    );
     return products;
   };
   const diagonal = squares.slice();
@@ -69,6 +77,19 @@ export async function fitRidgeOnKernel(
     leaveOneOut: () => leftOut,
     ...(await kernelScores({ codes, numExamples, numClasses, width, groups, squares, kernel, coefficients, context })),
   };
+}
+
+/** Squares by the codes they are of, as long as those live. */
+const knownSquares = new WeakMap<Int8Array, { readonly parameters: string; readonly squares: Float64Array }>();
+
+/** `codeSquares`, worked out once. @returns read them, they are kept */
+function squaresOf(codes: Int8Array, rows: number, width: number, groups: readonly TapGroup[]): Float64Array {
+  const parameters = JSON.stringify(groups);
+  const known = knownSquares.get(codes);
+  if (known?.parameters === parameters) return known.squares;
+  const squares = codeSquares(codes, rows, width, groups);
+  knownSquares.set(codes, { parameters, squares });
+  return squares;
 }
 
 /** Kernel values between two turns of the host: an arc cosine takes some 20 nanoseconds. */

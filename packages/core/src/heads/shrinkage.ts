@@ -33,12 +33,16 @@ export interface ShrunkPrecision {
   readonly intensity: number;
 }
 
+/** Squared lengths of examples are near one: a scatter below this share of them is rounding, all examples of a class being alike. */
+const ROUNDING = 1e-12;
+
 /** @throws UNSUPPORTED for Ledoit-Wolf without fourth moments; INVALID_ARGUMENT for an intensity outside 0 to 1 */
 export function shrinkPrecision(shrinkage: Shrinkage, moments: ScatterMoments): ShrunkPrecision {
-  const { trace, numExamples: n, dim } = moments;
+  const { numExamples: n, dim } = moments;
   if (typeof shrinkage === 'number' && !(shrinkage >= 0 && shrinkage <= 1)) {
     throw expected('shrinkage', 'a number from 0 to 1', shrinkage);
   }
+  const trace = moments.trace < ROUNDING * n ? 0 : moments.trace;
   // No scatter at all (one example a class, or all alike): every direction counts the same.
   if (!(trace > 0)) return { scatterWeight: 0, ridge: 1, factor: 1, intensity: 1 };
   if (shrinkage === 'gda') {

@@ -1,17 +1,17 @@
 /**
  * Inner products `<u, v>_P = u^T (scatterWeight * scatter + ridge I)^-1 v` of examples and class means, in the form that
- * is smaller: primal (width x width) or dual (examples x examples, by Woodbury's identity).
+ * is smaller: primal (width x width) or dual (examples x examples, `within-class-dual.ts`).
  */
 
 import type { FitContext, Memory, StatisticsMemory } from '../head.ts';
 import { choleskyFactor } from '../linalg/cholesky.ts';
-import { forward, inverseDiagonal, solveLower, solveSymmetric, solveUpper } from '../linalg/cholesky-solve.ts';
+import { forward, solveLower, solveUpper } from '../linalg/cholesky-solve.ts';
 import { columnSquares } from '../linalg/column-squares.ts';
 import { transpose } from '../linalg/transpose.ts';
 import { carriedGram } from '../memory/carried-gram.ts';
 import { chosenRows } from '../memory/chosen-rows.ts';
 import { classMeans } from './class-balance.ts';
-import { codeProducts } from './code-products.ts';
+import { dualProducts } from './within-class-dual.ts';
 import { shrinkPrecision, type Shrinkage, type ShrunkPrecision } from './shrinkage.ts';
 import { columnScales, weightedRows, type TapGroup } from './tap-weights.ts';
 
@@ -29,9 +29,6 @@ export interface WithinClassProducts {
   /** Float64Array, rows: `<x_i, x_i>_P`. */
   readonly exampleSquares: Float64Array;
 }
-
-/** Squared lengths are near one: a scatter below this share of them is rounding, all examples of a class being alike. */
-const ROUNDING = 1e-12;
 
 /**
  * `<x_i - m_own, m_c>` from `<x_i, m_c>`, of which the means of the examples' own classes are taken off.
@@ -85,7 +82,6 @@ export async function primalProducts(
   let squares = 0;
   for (let i = 0; i < columns; i++) trace += scatter[i * columns + i];
   for (let i = 0; i < scatter.length; i++) squares += scatter[i] * scatter[i];
-  if (trace < ROUNDING * numExamples) trace = 0;
   const fourth = examples && shrinkage === 'ledoit-wolf' ? fourthMoment(examples.memory, means, groups) : undefined;
   const precision = shrinkPrecision(shrinkage, {
     trace,
@@ -170,115 +166,6 @@ function fourthMoment(memory: Memory, means: Float64Array, groups: readonly TapG
     sum += square * square;
   }
   return sum;
-}
-
-/**
- * Dual, with Z the centred examples and `M = Z Z^T + r I`: `P = (Z^T Z + r I)^-1 = (I - Z^T M^-1 Z) / r` by Woodbury's identity, and
- * `Z P = M^-1 Z`, so that with `W = M^-1 Z m`
- *
- *     P m_c = (m_c - Z^T W_c) / r,            <m_b, m_c>_P = (m_b^T m_c - (Z m_b)^T W_c) / r,
- *     <x_i - m_own, m_c>_P = W_ic,            |x_i - m_own|_P^2 = 1 - r (M^-1)_ii.
- */
-export async function dualProducts(
-  memory: Memory,
-  groups: readonly TapGroup[],
-  shrinkage: Shrinkage,
-  rows: Int32Array,
-  context: FitContext,
-): Promise<WithinClassProducts> {
-  const { codes, classIndices: own, counts, numExamples: n, numClasses, width } = memory;
-  const scales = columnScales(groups);
-  const matrix = await codeProducts(codes, n, codes, n, width, groups, context);
-  // <m_c, x_i>, and averaged once more <m_b, m_c>.
-  const meanExample = averageByClass(matrix, n, own, counts);
-  await context.yieldToHost?.();
-  const exampleMean = transpose(meanExample, numClasses, n);
-  const meanMean = averageByClass(exampleMean, numClasses, own, counts);
-  // Z m_c, row i of Z being x_i - m_own.
-  const centredMeans = exampleMean;
-  for (let i = 0, at = 0; i < n; i++) {
-    const mean = own[i] * numClasses;
-    for (let c = 0; c < numClasses; c++, at++) centredMeans[at] -= meanMean[mean + c];
-  }
-  for (let i = 0; i < n; i++) {
-    const [row, mean, centred] = [i * n, own[i] * n, i * numClasses];
-    for (let j = 0; j < n; j++) matrix[row + j] -= meanExample[mean + j] + centredMeans[centred + own[j]];
-  }
-  await context.yieldToHost?.();
-  let trace = 0;
-  let squares = 0;
-  let fourth = 0;
-  for (let i = 0; i < n; i++) {
-    trace += matrix[i * n + i];
-    fourth += matrix[i * n + i] ** 2;
-  }
-  for (let i = 0; i < matrix.length; i++) squares += matrix[i] * matrix[i];
-  if (trace < ROUNDING * n) trace = 0;
-  const moments = { trace, squares, fourth, numExamples: n, degrees: n - numClasses, dim: scales.length };
-  const precision = shrinkPrecision(shrinkage, moments);
-  const { ridge, scatterWeight } = precision;
-
-  const means = weightedRows(classMeans(memory.sums, counts, width), numClasses, width, groups);
-  const classWeights = transpose(means, numClasses, scales.length);
-  await context.yieldToHost?.();
-  let deviationMeans: Float64Array;
-  let deviationSquares: Float64Array;
-  if (scatterWeight === 1) {
-    const factor = await choleskyFactor(matrix, n, context, ridge);
-    const weights = await solveSymmetric(factor, centredMeans, numClasses, context);
-    deviationMeans = chosenRows(weights, numClasses, rows);
-    const inverse = await inverseDiagonal(factor, context);
-    deviationSquares = Float64Array.from(rows, (i) => 1 - ridge * inverse[i]);
-    const between = { m: numClasses, n: numClasses, k: n, transposeA: true };
-    subtract(meanMean, await context.gemm.f64(centredMeans, weights, between));
-    // Z^T W = X^T (W - class means of W).
-    const averages = averageByClass(weights, numClasses, own, counts);
-    for (let i = 0; i < n; i++) {
-      for (let c = 0; c < numClasses; c++) weights[i * numClasses + c] -= averages[own[i] * numClasses + c];
-    }
-    const examples = weightedRows(codes, n, width, groups);
-    await context.yieldToHost?.();
-    const back = { m: scales.length, n: numClasses, k: n, transposeA: true };
-    subtract(classWeights, await context.gemm.f64(examples, weights, back));
-  } else {
-    deviationMeans = chosenRows(centredMeans, numClasses, rows);
-    for (let i = 0; i < deviationMeans.length; i++) deviationMeans[i] /= ridge;
-    deviationSquares = Float64Array.from(rows, (i) => matrix[i * n + i] / ridge);
-  }
-  for (const array of [classWeights, meanMean]) for (let i = 0; i < array.length; i++) array[i] /= ridge;
-  const exampleMeans = deviationMeans.slice();
-  const exampleSquares = new Float64Array(rows.length);
-  for (const [r, i] of rows.entries()) {
-    const mean = own[i] * numClasses;
-    exampleSquares[r] = deviationSquares[r] + 2 * deviationMeans[r * numClasses + own[i]] + meanMean[mean + own[i]];
-    for (let c = 0; c < numClasses; c++) exampleMeans[r * numClasses + c] += meanMean[mean + c];
-  }
-  return {
-    form: 'dual',
-    precision,
-    classWeights,
-    meanSquares: Float64Array.from(counts, (_, c) => meanMean[c * numClasses + c]),
-    exampleMeans,
-    deviationMeans,
-    exampleSquares,
-  };
-}
-
-function subtract(from: Float64Array, what: Float64Array): void {
-  for (let i = 0; i < from.length; i++) from[i] -= what[i];
-}
-
-/** Means by class of the rows of a matrix (examples x columns): numClasses x columns. */
-function averageByClass(matrix: Float64Array, columns: number, own: Int32Array, counts: Int32Array): Float64Array {
-  const out = new Float64Array(counts.length * columns);
-  for (let i = 0; i < own.length; i++) {
-    const to = own[i] * columns;
-    for (let j = 0; j < columns; j++) out[to + j] += matrix[i * columns + j];
-  }
-  for (let c = 0; c < counts.length; c++) {
-    for (let j = c * columns; j < (c + 1) * columns; j++) out[j] /= counts[c];
-  }
-  return out;
 }
 
 /** The products of a memory, in the smaller form; `rows` are the examples that leave-one-out covers. */

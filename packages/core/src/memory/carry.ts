@@ -27,10 +27,13 @@ interface Match {
   readonly sources: Int32Array;
 }
 
+const MOST_MATCHES = 2;
+
 export class Carry {
   readonly #kept = new Map<string, Kept>();
   readonly #made = new Map<string, { readonly parameters: string; readonly value: unknown }>();
-  #match: Match | undefined;
+  /** The latest: values are those of the last state, or of one that others are updated from. */
+  #matches: readonly Match[] = [];
 
   /**
    * What `put` kept under the same name and parameters.
@@ -62,9 +65,11 @@ export class Carry {
 
   #sources(before: Int8Array, after: Int8Array, width: number): Int32Array {
     if (before === after) return Int32Array.from({ length: after.length / width }, (_, i) => i);
-    if (this.#match?.before !== before || this.#match.after !== after) {
-      this.#match = { before, after, sources: matchRows(before, after, width) };
+    let match = this.#matches.find((one) => one.before === before && one.after === after);
+    if (match === undefined) {
+      match = { before, after, sources: matchRows(before, after, width) };
+      this.#matches = [match, ...this.#matches].slice(0, MOST_MATCHES);
     }
-    return this.#match.sources;
+    return match.sources;
   }
 }

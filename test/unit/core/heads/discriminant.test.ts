@@ -6,7 +6,8 @@ import { kernelRidge } from '../../../../packages/core/src/heads/kernel-ridge.ts
 import { nearestClassMean } from '../../../../packages/core/src/heads/nearest-class-mean.ts';
 import { shrinkPrecision } from '../../../../packages/core/src/heads/shrinkage.ts';
 import { tapGroups, tapWeights, weightedRows } from '../../../../packages/core/src/heads/tap-weights.ts';
-import { dualProducts, withinClassProducts } from '../../../../packages/core/src/heads/within-class-products.ts';
+import { dualProducts } from '../../../../packages/core/src/heads/within-class-dual.ts';
+import { withinClassProducts } from '../../../../packages/core/src/heads/within-class-products.ts';
 import type { Head, StatisticsMemory } from '../../../../packages/core/src/head.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { codeGram } from '../../../../packages/core/src/memory/gram.ts';
