@@ -3,7 +3,7 @@
 import type { FitContext, Memory } from '../head.ts';
 import { carriedGram } from '../memory/carried-gram.ts';
 import { chosenRows } from '../memory/chosen-rows.ts';
-import { panelGram } from '../memory/panel-gram.ts';
+import { gramByBytes, panelGram } from '../memory/panel-gram.ts';
 import type { Projection } from '../projection/projection.ts';
 import { carriedFeatures, sumsByClass } from './carried-features.ts';
 import { classSeeds, classSides } from './class-sides.ts';
@@ -68,7 +68,9 @@ export async function freshPrimal(problem: Problem, weights: Float64Array): Prom
   const gram =
     order > LARGEST_CARRIED
       ? await panelGram(features, weights, order, context)
-      : await carriedGram('feature-gram', parameters, codes, gramRows, context);
+      : await carriedGram('feature-gram', parameters, codes, gramRows, context, false, () =>
+          gramByBytes(features, weights, order, context),
+        );
   const classSums = await sumsByClass(memory, features, order, context);
   const classWeights = new Float64Array(numClasses);
   for (const [i, c] of classIndices.entries()) classWeights[c] = weights[i];

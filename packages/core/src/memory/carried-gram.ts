@@ -30,6 +30,7 @@ interface KeptGram extends GramRows {
  * @param name where the matrix is kept in `context.carry`, together with the rows themselves
  * @param parameters what the rows depend on besides `codes`
  * @param codes Int8Array: the examples' codes that the rows belong to, one row each
+ * @param all the matrix of all rows by a way of its own, or undefined where that is of no use
  * @returns Float64Array, columns x columns; read it, it may be kept
  */
 export async function carriedGram(
@@ -39,11 +40,12 @@ export async function carriedGram(
   of: GramRows,
   context: FitContext,
   mirrored = false,
+  all: () => Promise<Float64Array | undefined> = () => Promise.resolve(undefined),
 ): Promise<Float64Array> {
   const count = of.rows.length / of.width;
   const key = `${parameters} ${of.columns} ${mirrored}`;
   const carried = context.carry?.take<KeptGram>(name, key, codes, codes.length / count);
-  const gram = (await changed(of, count, carried, context)) ?? (await whole(of, count, context));
+  const gram = (await changed(of, count, carried, context)) ?? (await all()) ?? (await whole(of, count, context));
   if (mirrored) mirror(gram, of.columns);
   context.carry?.put(name, key, codes, { ...of, gram });
   return gram;

@@ -54,6 +54,30 @@ export async function panelGram(
   return into;
 }
 
+/**
+ * The same as a whole matrix of which the lower triangle is filled, through products of bytes; undefined where there are none.
+ * @returns Float64Array, order x order; the caller owns it
+ */
+export async function gramByBytes(
+  features: Int8Array,
+  weights: Float64Array,
+  order: number,
+  context: FitContext,
+): Promise<Float64Array | undefined> {
+  if (context.gemm.int8 === undefined || !(await withoutSign(features, context))) return undefined;
+  const { block, panels } = await panelGram(features, weights, order, context);
+  const gram = new Float64Array(order * order);
+  for (const [p, panel] of panels.entries()) {
+    const start = p * block;
+    const width = Math.min(block, order - start);
+    for (let i = 0; i < order - start; i++) {
+      gram.set(panel.subarray(i * width, (i + 1) * width), (start + i) * order + start);
+    }
+    await context.yieldToHost?.();
+  }
+  return gram;
+}
+
 /** Features looked at between two turns of the host. */
 const TURN_FEATURES = 2 ** 23;
 

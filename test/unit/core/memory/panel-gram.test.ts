@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gemm } from '../../../../packages/core/src/gemm.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { wasmGemm } from '../../../../packages/core/src/linalg/wasm-gemm.ts';
-import { panelGram } from '../../../../packages/core/src/memory/panel-gram.ts';
+import { gramByBytes, panelGram } from '../../../../packages/core/src/memory/panel-gram.ts';
 import { createOrtGemm } from '../../../../packages/node/src/ort-gemm.ts';
 import { useSoftwareGpu } from '../../../software-gpu.ts';
 
@@ -95,6 +95,22 @@ describe('Gram matrix by panels', () => {
         const { panels } = await panelGram(rows, new Float64Array(count).fill(1), order, { gemm });
         expect(panels[0].every((entry) => entry === count * 127 * 127)).toBe(true);
       }
+    }
+  });
+
+  it('gives the same integers as a whole matrix where an engine multiplies bytes, and none of rows with a sign', async () => {
+    const order = 200;
+    const weights = Float64Array.from({ length: 300 }, (_, i) => (i < 200 ? 5 : 6 + (i % 4)));
+    const rows = features(300, order, 7, 0);
+    const expected = naive(rows, weights, order);
+    for (const gemm of engines) {
+      const gram = await gramByBytes(rows, weights, order, { gemm });
+      expect(gram === undefined, gemm.name).toBe(gemm.int8 === undefined);
+      if (gram === undefined) continue;
+      for (let i = 0; i < order; i++) {
+        expect(gram.subarray(i * order, i * order + i + 1)).toEqual(expected.subarray(i * order, i * order + i + 1));
+      }
+      expect(await gramByBytes(features(300, order, 7, -127), weights, order, { gemm })).toBeUndefined();
     }
   });
 
