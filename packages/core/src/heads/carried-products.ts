@@ -2,7 +2,7 @@
 
 import type { FitContext, Memory } from '../head.ts';
 import { chosenRows } from '../memory/chosen-rows.ts';
-import { codeProducts } from './code-products.ts';
+import { codeProducts, lowerCodeProducts, mirrorLower } from './code-products.ts';
 import type { TapGroup } from './tap-weights.ts';
 
 /** Examples up to which products are carried: 16 MB. */
@@ -31,9 +31,12 @@ export async function carriedProducts(
   if (carry === undefined || n > MOST_CARRIED) return codeProducts(codes, n, codes, n, width, groups, context);
   const parameters = JSON.stringify(groups);
   const carried = carry.take<Float64Array>('code-products', parameters, codes, width);
-  const products =
-    (carried && (await productsFrom(carried.value, carried.sources, carried.numBefore, memory, groups, context))) ??
-    (await codeProducts(codes, n, codes, n, width, groups, context));
+  let products =
+    carried && (await productsFrom(carried.value, carried.sources, carried.numBefore, memory, groups, context));
+  if (products === undefined) {
+    products = await lowerCodeProducts(codes, n, width, groups, context);
+    await mirrorLower(products, n, context);
+  }
   carry.put('code-products', parameters, codes, products);
   return products;
 }

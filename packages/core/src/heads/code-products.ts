@@ -46,20 +46,73 @@ export async function codeProducts(
     }
     return out;
   }
+  await addProducts(a, rowsA, b, rowsB, width, groups, out, false, context);
+  return out;
+}
+
+/**
+ * `codeProducts` of rows with themselves in half the time: only what is on and below the diagonal is sure to be there, see `mirrorLower`.
+ * @returns Float64Array, rows x rows; the caller owns it
+ */
+export async function lowerCodeProducts(
+  codes: Int8Array,
+  rows: number,
+  width: number,
+  groups: readonly TapGroup[],
+  context: FitContext,
+): Promise<Float64Array> {
+  const out = new Float64Array(rows * rows);
+  await addProducts(codes, rows, codes, rows, width, groups, out, true, context);
+  return out;
+}
+
+/** Adds products to `out`, rowsA x rowsB; where `isLower`, of a block of rows with those up to its last alone. */
+async function addProducts(
+  a: Int8Array,
+  rowsA: number,
+  b: Int8Array,
+  rowsB: number,
+  width: number,
+  groups: readonly TapGroup[],
+  out: Float64Array,
+  isLower: boolean,
+  context: FitContext,
+): Promise<void> {
   for (const group of groups) {
     const right = groupColumns(b, 0, rowsB, width, group);
     for (let first = 0; first < rowsA; first += BLOCK_ROWS) {
       context.signal?.throwIfAborted();
       const rows = Math.min(BLOCK_ROWS, rowsA - first);
+      const columns = isLower ? first + rows : rowsB;
       const left = groupColumns(a, first, rows, width, group);
-      const shape = { m: rows, n: rowsB, k: group.width, transposeB: true };
-      const products = await context.gemm.f32(left, right, shape);
-      const offset = first * rowsB;
-      for (let i = 0; i < products.length; i++) out[offset + i] += group.weight * products[i];
+      const shape = { m: rows, n: columns, k: group.width, transposeB: true };
+      const products = await context.gemm.f32(left, right.subarray(0, columns * group.width), shape);
+      for (let i = 0, at = 0; i < rows; i++) {
+        const row = (first + i) * rowsB;
+        for (let j = 0; j < columns; j++, at++) out[row + j] += group.weight * products[at];
+      }
       await context.yieldToHost?.();
     }
   }
-  return out;
+}
+
+/** Side of a square that is mirrored while it lies in the first-level cache. */
+const TILE = 64;
+
+/** Copies what lies below the diagonal of a square matrix above it. */
+export async function mirrorLower(matrix: Float64Array, order: number, { yieldToHost }: FitContext): Promise<void> {
+  for (let i0 = 0; i0 < order; i0 += TILE) {
+    for (let j0 = 0; j0 <= i0; j0 += TILE) mirrorTile(matrix, order, i0, j0);
+    await yieldToHost?.();
+  }
+}
+
+function mirrorTile(matrix: Float64Array, order: number, i0: number, j0: number): void {
+  const [i1, j1] = [Math.min(order, i0 + TILE), Math.min(order, j0 + TILE)];
+  for (let i = i0; i < i1; i++) {
+    const end = Math.min(i, j1);
+    for (let j = j0; j < end; j++) matrix[j * order + i] = matrix[i * order + j];
+  }
 }
 
 /** The same products of one row of `a` with all rows of `b`, bit for bit, into `out` (rowsB). `b` must not change any more. */

@@ -11,7 +11,7 @@ import { expected } from '../errors.ts';
 import type { FitContext, FittedHead, Memory } from '../head.ts';
 import { RowDots } from '../linalg/row-dots.ts';
 import { carriedProducts, MOST_CARRIED } from './carried-products.ts';
-import { codeProducts, codeProductsInto, codeSquares } from './code-products.ts';
+import { codeProducts, codeProductsInto, codeSquares, lowerCodeProducts, mirrorLower } from './code-products.ts';
 import type { DualKernel } from './dual-base.ts';
 import { dualRidge, type DualMethods } from './dual-ridge.ts';
 import type { Kernel } from './kernels.ts';
@@ -44,11 +44,18 @@ export async function fitRidgeOnKernel(
   const groups = tapGroups(memory.taps, memory.dim, tapWeights(memory.taps, options.taps ?? 'all'));
   const squares = squaresOf(codes, numExamples, width, groups);
   const kernel = kernelOf(squares, memory, groups);
-  const between: DualKernel['between'] = async (a, rowsA, b, rowsB) => {
+  const amongAll = async (): Promise<Float64Array> => {
     const products =
-      a === codes && b === codes && numExamples <= MOST_CARRIED
-        ? (await carriedProducts(memory, groups, context)).slice()
-        : await codeProducts(a, rowsA, b, rowsB, width, groups, context);
+      numExamples > MOST_CARRIED
+        ? await lowerCodeProducts(codes, numExamples, width, groups, context)
+        : (await carriedProducts(memory, groups, context)).slice();
+    await applyToLower(kernel, products, squares, context);
+    await mirrorLower(products, numExamples, context);
+    return products;
+  };
+  const between: DualKernel['between'] = async (a, rowsA, b, rowsB) => {
+    if (a === codes && b === codes) return amongAll();
+    const products = await codeProducts(a, rowsA, b, rowsB, width, groups, context);
     await applyByRows(
       kernel,
       products,
@@ -116,6 +123,24 @@ async function applyByRows(
       first,
       columnSquares,
     );
+    await yieldToHost?.();
+  }
+}
+
+/** The same of examples among themselves, on and below the diagonal. */
+async function applyToLower(
+  kernel: Kernel,
+  products: Float64Array,
+  squares: Float64Array,
+  { yieldToHost, signal }: FitContext,
+): Promise<void> {
+  const n = squares.length;
+  for (let i = 0, values = 0; i < n; i++) {
+    kernel.applyInto(products.subarray(i * n, i * n + i + 1), 1, i + 1, squares, i, squares);
+    values += i + 1;
+    if (values < TURN_VALUES) continue;
+    values = 0;
+    signal?.throwIfAborted();
     await yieldToHost?.();
   }
 }
