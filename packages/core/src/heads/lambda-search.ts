@@ -48,8 +48,11 @@ const POWER = 0.3;
  * taking it as this, and costs a solve.
  */
 const CURVATURE = 0.25;
-/** Decades that the first step has at least: two slopes close together say little of what is between. */
-const LEAST_START = 0.5;
+/**
+ * The first step is one of these or two, in decades: states nearby then ask for the same two values, of which factors may be kept,
+ * and two slopes close together would say little of what is between.
+ */
+const FIRST_STEP = 0.5;
 
 /**
  * Steps of a searched lambda between two powers of two, and of the unit of its grid. Neighbouring states then mostly have the
@@ -95,7 +98,8 @@ export async function searchLambda(
     else low = Math.max(low, x);
     const isParabola = curvature > 0 && slope > -Infinity;
     const ideal = isParabola ? decades(-slope / curvature) : slope > 0 ? -1 : 1;
-    const step = Math.sign(ideal) * Math.min(1, Math.max(seen.size === 1 ? LEAST_START : 0, Math.abs(ideal)));
+    const size = seen.size === 1 ? FIRST_STEP * Math.max(1, Math.round(Math.abs(ideal) / FIRST_STEP)) : Math.abs(ideal);
+    const step = Math.sign(ideal) * Math.min(1, size);
     const gain = isParabola ? (slope * slope) / (2 * curvature) : Infinity;
     let next = at(10 ** Math.min(high, Math.max(low, x + step)));
     if (seen.has(next) && gain >= leastGain) next = at(10 ** ((low + high) / 2));
