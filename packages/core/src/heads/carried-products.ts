@@ -1,8 +1,9 @@
 /** Inner products of all examples with each other, carried from one state to the next: those of examples that came are worked out. */
 
 import type { FitContext, Memory } from '../head.ts';
+import { mirrorLower } from '../linalg/mirror-lower.ts';
 import { chosenRows } from '../memory/chosen-rows.ts';
-import { codeProducts, lowerCodeProducts, mirrorLower } from './code-products.ts';
+import { codeProducts, lowerCodeProducts } from './code-products.ts';
 import type { TapGroup } from './tap-weights.ts';
 
 /** Examples up to which products are carried: 16 MB. */
@@ -28,16 +29,23 @@ export async function carriedProducts(
 ): Promise<Float64Array> {
   const { codes, width, numExamples: n } = memory;
   const { carry } = context;
-  if (carry === undefined || n > MOST_CARRIED) return codeProducts(codes, n, codes, n, width, groups, context);
+  if (carry === undefined || n > MOST_CARRIED) return allProducts(memory, groups, context);
   const parameters = JSON.stringify(groups);
   const carried = carry.take<Float64Array>('code-products', parameters, codes, width);
-  let products =
-    carried && (await productsFrom(carried.value, carried.sources, carried.numBefore, memory, groups, context));
-  if (products === undefined) {
-    products = await lowerCodeProducts(codes, n, width, groups, context);
-    await mirrorLower(products, n, context);
-  }
+  const products =
+    (carried && (await productsFrom(carried.value, carried.sources, carried.numBefore, memory, groups, context))) ??
+    (await allProducts(memory, groups, context));
   carry.put('code-products', parameters, codes, products);
+  return products;
+}
+
+async function allProducts(
+  { codes, width, numExamples }: Memory,
+  groups: readonly TapGroup[],
+  context: FitContext,
+): Promise<Float64Array> {
+  const products = await lowerCodeProducts(codes, numExamples, width, groups, context);
+  await mirrorLower(products, numExamples, context);
   return products;
 }
 

@@ -51,7 +51,7 @@ export async function codeProducts(
 }
 
 /**
- * `codeProducts` of rows with themselves in half the time: only what is on and below the diagonal is sure to be there, see `mirrorLower`.
+ * `codeProducts` of rows with themselves in half the time: only what is on and below the diagonal is sure to be there; `mirrorLower` does the rest.
  * @returns Float64Array, rows x rows; the caller owns it
  */
 export async function lowerCodeProducts(
@@ -93,25 +93,6 @@ async function addProducts(
       }
       await context.yieldToHost?.();
     }
-  }
-}
-
-/** Side of a square that is mirrored while it lies in the first-level cache. */
-const TILE = 64;
-
-/** Copies what lies below the diagonal of a square matrix above it. */
-export async function mirrorLower(matrix: Float64Array, order: number, { yieldToHost }: FitContext): Promise<void> {
-  for (let i0 = 0; i0 < order; i0 += TILE) {
-    for (let j0 = 0; j0 <= i0; j0 += TILE) mirrorTile(matrix, order, i0, j0);
-    await yieldToHost?.();
-  }
-}
-
-function mirrorTile(matrix: Float64Array, order: number, i0: number, j0: number): void {
-  const [i1, j1] = [Math.min(order, i0 + TILE), Math.min(order, j0 + TILE)];
-  for (let i = i0; i < i1; i++) {
-    const end = Math.min(i, j1);
-    for (let j = j0; j < end; j++) matrix[j * order + i] = matrix[i * order + j];
   }
 }
 

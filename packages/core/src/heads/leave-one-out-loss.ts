@@ -11,6 +11,7 @@
 
 import type { FitContext, Memory } from '../head.ts';
 import { rowHash } from '../memory/match-rows.ts';
+import { mixedBits } from '../projection/seeded-bits.ts';
 import { classSeeds, classSigns, PROBES } from './class-sides.ts';
 import type { DualSolution, DualSystem } from './dual-base.ts';
 import type { Expansion } from './lambda-search.ts';
@@ -116,17 +117,8 @@ function exampleProbes({ codes, width, numExamples }: Memory): ExampleProbes {
     const hash = rowHash(codes, i * width, width);
     const before = seen.get(hash) ?? 0;
     seen.set(hash, before + 1);
-    const bits = mixed(hash + Math.imul(before, 0x9e3779b9));
+    const bits = mixedBits(hash + Math.imul(before, 0x9e3779b9));
     for (let k = 0; k < SIGNS; k++) rows[i * SIGNS + k] = (bits >>> k) & 1 ? 1 : -1;
   }
   return { rows, count, share: 1 / SIGNS };
-}
-
-/** 32 bits of which each depends on all: the finaliser of splitmix32, as in `seededBits`. */
-function mixed(bits: number): number {
-  let z = bits ^ (bits >>> 16);
-  z = Math.imul(z, 0x21f0aaad);
-  z ^= z >>> 15;
-  z = Math.imul(z, 0x735a2d97);
-  return z ^ (z >>> 15);
 }

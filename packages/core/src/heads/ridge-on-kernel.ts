@@ -9,9 +9,10 @@
 
 import { expected } from '../errors.ts';
 import type { FitContext, FittedHead, Memory } from '../head.ts';
+import { mirrorLower } from '../linalg/mirror-lower.ts';
 import { RowDots } from '../linalg/row-dots.ts';
 import { carriedProducts, MOST_CARRIED } from './carried-products.ts';
-import { codeProducts, codeProductsInto, codeSquares, lowerCodeProducts, mirrorLower } from './code-products.ts';
+import { codeProducts, codeProductsInto, codeSquares, lowerCodeProducts } from './code-products.ts';
 import type { DualKernel } from './dual-base.ts';
 import { dualRidge, type DualMethods } from './dual-ridge.ts';
 import type { Kernel } from './kernels.ts';

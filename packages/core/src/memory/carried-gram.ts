@@ -4,6 +4,7 @@
  */
 
 import type { FitContext } from '../head.ts';
+import { mirrorLower } from '../linalg/mirror-lower.ts';
 
 /** Rows of one product: 127^2 * 1024 < 2^24, so every partial sum is an integer that f32 holds exactly. */
 const BLOCK_ROWS = 1024;
@@ -46,7 +47,7 @@ export async function carriedGram(
   const key = `${parameters} ${of.columns} ${mirrored}`;
   const carried = context.carry?.take<KeptGram>(name, key, codes, codes.length / count);
   const gram = (await changed(of, count, carried, context)) ?? (await all()) ?? (await whole(of, count, context));
-  if (mirrored) mirror(gram, of.columns);
+  if (mirrored) await mirrorLower(gram, of.columns, context);
   context.carry?.put(name, key, codes, { ...of, gram });
   return gram;
 }
@@ -129,11 +130,4 @@ function columnsOf({ rows, width, columns }: GramRows, block: Int32Array, start:
     strip.set(rows.subarray(from, from + wide), r * wide);
   }
   return strip;
-}
-
-/** Copies what lies below the diagonal above it. */
-function mirror(gram: Float64Array, columns: number): void {
-  for (let i = 0; i < columns; i++) {
-    for (let j = 0; j < i; j++) gram[j * columns + i] = gram[i * columns + j];
-  }
 }

@@ -21,6 +21,21 @@ export async function panelGram(
   order: number,
   context: FitContext,
 ): Promise<SymmetricPanels> {
+  return sumOfPanels(features, weights, order, await multipliesBytes(features, context), context);
+}
+
+/** Products of bytes take a left side without sign: ReLU features have none. */
+async function multipliesBytes(features: Int8Array, context: FitContext): Promise<boolean> {
+  return context.gemm.int8 !== undefined && (await withoutSign(features, context));
+}
+
+async function sumOfPanels(
+  features: Int8Array,
+  weights: Float64Array,
+  order: number,
+  bytes: boolean,
+  context: FitContext,
+): Promise<SymmetricPanels> {
   const block = panelColumns(order);
   const panels: Float64Array[] = [];
   for (let start = 0; start < order; start += block) {
@@ -34,8 +49,6 @@ export async function panelGram(
     if (rows) rows.push(i);
     else byWeight.set(weight, [i]);
   }
-  // Products of bytes take a left side without sign: ReLU features have none.
-  const bytes = context.gemm.int8 !== undefined && (await withoutSign(features, context));
   const rare: number[] = [];
   for (const [weight, rows] of byWeight) {
     if (rows.length < LEAST_ROWS) {
@@ -64,8 +77,8 @@ export async function gramByBytes(
   order: number,
   context: FitContext,
 ): Promise<Float64Array | undefined> {
-  if (context.gemm.int8 === undefined || !(await withoutSign(features, context))) return undefined;
-  const { block, panels } = await panelGram(features, weights, order, context);
+  if (!(await multipliesBytes(features, context))) return undefined;
+  const { block, panels } = await sumOfPanels(features, weights, order, true, context);
   const gram = new Float64Array(order * order);
   for (const [p, panel] of panels.entries()) {
     const start = p * block;

@@ -3,16 +3,21 @@
  * xoshiro128**: Blackman and Vigna, Scrambled Linear Pseudorandom Number Generators (ACM TOMS 2021); seeded by splitmix32.
  */
 
+/** 32 bits of which each depends on all of `bits`: the finaliser of splitmix32. */
+export function mixedBits(bits: number): number {
+  let z = bits ^ (bits >>> 16);
+  z = Math.imul(z, 0x21f0aaad);
+  z ^= z >>> 15;
+  z = Math.imul(z, 0x735a2d97);
+  return z ^ (z >>> 15);
+}
+
 /** A generator of 32 random bits a call, as a signed integer. */
 export function seededBits(seed: number): () => number {
   let state = seed >>> 0;
   const next = (): number => {
     state = (state + 0x9e3779b9) | 0;
-    let z = state ^ (state >>> 16);
-    z = Math.imul(z, 0x21f0aaad);
-    z ^= z >>> 15;
-    z = Math.imul(z, 0x735a2d97);
-    return z ^ (z >>> 15);
+    return mixedBits(state);
   };
   let a = next();
   let b = next();
