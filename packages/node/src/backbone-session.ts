@@ -3,6 +3,7 @@
 import { canaryPixels, ImprintError, readTaps, smallestCosine, tapOutputs } from '@imprint/core';
 import type { Manifest } from '@imprint/core';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { throughGate } from './native-gate.ts';
 
 export type Device = 'cpu' | 'cuda' | 'webgpu';
 
@@ -47,7 +48,7 @@ export class BackboneSession {
     const names = tapOutputs(output);
     let results: InferenceSession.OnnxValueMapType;
     try {
-      results = await this.#session.run({ [input.name]: tensor }, names);
+      results = await throughGate(() => this.#session.run({ [input.name]: tensor }, names));
     } catch (cause) {
       const [line] = String(cause instanceof Error ? cause.message : cause).split('\n');
       const next = 'Lower batchSize or sessions if memory is short, or use another device.';
@@ -72,7 +73,7 @@ export class BackboneSession {
   }
 
   release(): Promise<void> {
-    return this.#session.release();
+    return throughGate(() => this.#session.release());
   }
 }
 
@@ -85,13 +86,15 @@ export async function openSession(
   const { device, numThreads, batchSize } = options;
   let session: InferenceSession;
   try {
-    session = await InferenceSession.create(model, {
-      executionProviders: [device],
-      intraOpNumThreads: numThreads,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
-      logSeverityLevel: 4,
-    });
+    session = await throughGate(() =>
+      InferenceSession.create(model, {
+        executionProviders: [device],
+        intraOpNumThreads: numThreads,
+        interOpNumThreads: 1,
+        executionMode: 'sequential',
+        logSeverityLevel: 4,
+      }),
+    );
   } catch (error) {
     throw sessionError(error, manifest, device);
   }
@@ -102,7 +105,7 @@ export async function openSession(
     ...outputs.map((name) => ['output', name, session.outputNames] as const),
   ] as const) {
     if (!names.includes(name)) {
-      await session.release();
+      await throughGate(() => session.release());
       const found = names.slice(0, 8).join(', ');
       const message = `Expected the model of ${manifest.name} to have an ${kind} named ${name}, got ${found}. Correct its manifest.`;
       throw new ImprintError('BACKBONE_INVALID', message);

@@ -1,7 +1,8 @@
 /** Calls into a worker thread: promises by number, errors that keep their code, and no thread that keeps the process alive. */
 
-import { parentPort, Worker, type TransferListItem } from 'node:worker_threads';
+import { parentPort, Worker, workerData, type TransferListItem } from 'node:worker_threads';
 import { ImprintError, type ImprintErrorCode } from '@imprint/core';
+import { joinGate, NativeGate } from './native-gate.ts';
 
 interface CallMessage<Request> {
   readonly call: number;
@@ -11,6 +12,9 @@ interface CallMessage<Request> {
 type ReplyMessage<Reply> =
   | { readonly call: number; readonly reply: Reply }
   | { readonly call: number; readonly code: ImprintErrorCode | undefined; readonly message: string };
+
+/** Asks the thread to end by itself, between two native calls. */
+const END = 'end';
 
 interface Waiting<Reply> {
   readonly resolve: (reply: Reply) => void;
@@ -22,6 +26,8 @@ export class WorkerCalls<Request, Reply> {
   readonly #worker: Worker;
   readonly #what: string;
   readonly #waiting = new Map<number, Waiting<Reply>>();
+  readonly #gate = new NativeGate();
+  readonly #ended: Promise<void>;
   #nextCall = 0;
   #closedBy: Error | undefined;
 
@@ -29,11 +35,17 @@ export class WorkerCalls<Request, Reply> {
   constructor(url: URL, what: string) {
     this.#what = what;
     // Not this process's own flags: `node --input-type=module -e ...` would keep the thread from starting.
-    this.#worker = new Worker(url, { name: what, execArgv: [] });
+    this.#worker = new Worker(url, { name: what, execArgv: [], workerData: this.#gate.memory });
     this.#worker.unref();
     this.#worker.on('message', (message: ReplyMessage<Reply>) => this.#settle(message));
     this.#worker.on('error', (error) => this.#close(this.#crashed(error.message, error)));
-    this.#worker.on('exit', (code) => this.#close(this.#crashed(`exit code ${code}`)));
+    this.#ended = new Promise((resolve) => {
+      this.#worker.on('exit', (code) => {
+        this.#gate.ended();
+        this.#close(this.#crashed(`exit code ${code}`));
+        resolve();
+      });
+    });
   }
 
   /** True once the thread has ended; every call fails from then on. */
@@ -59,10 +71,13 @@ export class WorkerCalls<Request, Reply> {
     });
   }
 
-  /** Ends the thread; calls under way fail with `reason`. */
+  /** Calls under way fail with `reason` at once; the promise settles when the thread has ended, after a native call at most. */
   async terminate(reason: Error): Promise<void> {
     this.#close(reason);
-    await this.#worker.terminate();
+    this.#gate.close();
+    this.#worker.ref();
+    this.#worker.postMessage(END);
+    await this.#ended;
   }
 
   #settle(message: ReplyMessage<Reply>): void {
@@ -96,7 +111,10 @@ export function answerCalls<Request, Reply>(
 ): void {
   const port = parentPort;
   if (port === null) throw new ImprintError('UNSUPPORTED', 'Expected to run in a worker thread, got the main thread.');
-  port.on('message', ({ call, request }: CallMessage<Request>) => {
+  joinGate(workerData as SharedArrayBuffer);
+  port.on('message', (message: CallMessage<Request> | typeof END) => {
+    if (message === END) process.exit();
+    const { call, request } = message;
     handle(request).then(
       (reply) => port.postMessage({ call, reply } satisfies ReplyMessage<Reply>, transfers(reply)),
       (error: unknown) => {
