@@ -23,15 +23,13 @@ export interface LoadRequest extends SessionOptions {
 
 export type BackboneRequest =
   | LoadRequest
-  | { readonly kind: 'run'; readonly pixels: readonly Float32Array<ArrayBuffer>[] }
-  | { readonly kind: 'release' };
+  | { readonly kind: 'run'; readonly pixels: readonly Float32Array<ArrayBuffer>[] };
 
 export type BackboneReply =
   /** Smallest cosine over the taps between the canary's stored embedding and this device's. */
   | { readonly kind: 'loaded'; readonly canaryCosine: number }
   /** Float32Array, pictures x taps x dim. */
-  | { readonly kind: 'embeddings'; readonly embeddings: Float32Array<ArrayBuffer> }
-  | { readonly kind: 'released' };
+  | { readonly kind: 'embeddings'; readonly embeddings: Float32Array<ArrayBuffer> };
 
 let session: BackboneSession | undefined;
 
@@ -76,10 +74,6 @@ async function release(): Promise<void> {
 
 async function handle(request: BackboneRequest): Promise<BackboneReply> {
   if (request.kind === 'load') return load(request);
-  if (request.kind === 'release') {
-    await release();
-    return { kind: 'released' };
-  }
   if (session === undefined) throw new ImprintError('DISPOSED', 'Expected a loaded backbone, got none. Load it again.');
   return { kind: 'embeddings', embeddings: await session.run(request.pixels) };
 }
