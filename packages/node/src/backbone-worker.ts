@@ -22,8 +22,7 @@ export interface LoadRequest extends SessionOptions {
 }
 
 export type BackboneRequest =
-  | LoadRequest
-  | { readonly kind: 'run'; readonly pixels: readonly Float32Array<ArrayBuffer>[] };
+  LoadRequest | { readonly kind: 'run'; readonly pixels: readonly Float32Array<ArrayBuffer>[] };
 
 export type BackboneReply =
   /** Smallest cosine over the taps between the canary's stored embedding and this device's. */
