@@ -47,7 +47,7 @@ async function factorPanel(
   const square = panel.subarray(0, width * width);
   subtractSquare(square, before, (before.length * width) / panel.length);
   factorSmall(square, width, least, place);
-  const inverse = invertLower(square, width, (length) => new Float64Array(length));
+  const inverse = invertLower(square, width);
   panel.set(timesTransposed(panel.subarray(width * width), inverse, width), width * width);
   return inverse;
 }

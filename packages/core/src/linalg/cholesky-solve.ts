@@ -3,7 +3,7 @@
 import type { GemmShape } from '../gemm.ts';
 import type { FitContext } from '../head.ts';
 import type { CholeskyFactor } from './cholesky.ts';
-import type { Floats } from './small-cholesky.ts';
+import { zerosLike, type Floats } from './small-cholesky.ts';
 import { subtractProduct } from './subtract-product.ts';
 import { wasmGemm } from './wasm-gemm.ts';
 
@@ -102,15 +102,15 @@ export async function solveSymmetric<F extends Floats>(
 
 /**
  * Columns of `L^-1` below the diagonal block of panel k, one panel's: that block's own are `inverses[k]`.
- * @returns Float64Array, rows below x columns of the block, row-major; the caller owns it
+ * @returns rows below x columns of the block, row-major; the caller owns it
  */
-async function inverseBelow(factor: CholeskyFactor, k: number, context: FitContext): Promise<Float64Array> {
+async function inverseBelow<F extends Floats>(factor: CholeskyFactor<F>, k: number, context: FitContext): Promise<F> {
   const { order, block, panels, inverses } = factor;
   const width = Math.min(block, order - k * block);
   const height = order - k * block - width;
-  const columns = new Float64Array(height * width);
+  const columns = zerosLike(panels[k], height * width);
   if (height === 0) return columns;
-  const below = panels[k].subarray(width * width);
+  const below = panels[k].subarray(width * width) as F;
   await subtractProduct(columns, below, inverses[k], { m: height, n: width, k: width }, context);
   await forward(factor, k + 1, columns, width, context);
   return columns;
@@ -118,11 +118,11 @@ async function inverseBelow(factor: CholeskyFactor, k: number, context: FitConte
 
 /**
  * `L^-1`, in order^3 / 3 multiplications.
- * @returns Float64Array, order x order, zero above the diagonal; the caller owns it
+ * @returns order x order, floats as in the factor, zero above the diagonal; the caller owns it
  */
-export async function inverseLower(factor: CholeskyFactor, context: FitContext): Promise<Float64Array> {
+export async function inverseLower<F extends Floats>(factor: CholeskyFactor<F>, context: FitContext): Promise<F> {
   const { order, block, panels, inverses } = factor;
-  const inverse = new Float64Array(order * order);
+  const inverse = zerosLike(panels[0], order * order);
   for (let k = 0; k < panels.length; k++) {
     const start = k * block;
     const width = Math.min(block, order - start);

@@ -1,9 +1,8 @@
 /** Blocked Cholesky factorisation `A = L L^T` on typed arrays. */
 
-import type { GemmShape } from '../gemm.ts';
 import type { FitContext } from '../head.ts';
-import { forward, product } from './cholesky-solve.ts';
-import { factorSmall, invertLower, notPositiveDefinite, type Floats } from './small-cholesky.ts';
+import { inverseLower } from './cholesky-solve.ts';
+import { factorSmall, invertLower, notPositiveDefinite, zerosLike, type Floats } from './small-cholesky.ts';
 import { subtractProduct } from './subtract-product.ts';
 import { wasmGemm } from './wasm-gemm.ts';
 
@@ -84,11 +83,15 @@ async function factorPanels<F extends Floats>(
 ): Promise<CholeskyFactor<F>> {
   const panels: F[] = [];
   const inverses: F[] = [];
+  // All panels at once: an engine may collect garbage for every large array.
+  const memory = allocate(panelEntries(order, block));
+  let at = 0;
   for (let start = 0; start < order; start += block) {
     context.signal?.throwIfAborted();
     const width = Math.min(block, order - start);
     const height = order - start;
-    const panel = allocate(height * width);
+    const panel = memory.subarray(at, at + height * width) as F;
+    at += panel.length;
     copyPanel(matrix, order, start, width, panel);
     if (panel.length > TURN_ENTRIES) await context.yieldToHost?.();
     const diagonal = whole.diagonal?.subarray(start) ?? diagonalOf(panel, width, ridge);
@@ -96,12 +99,19 @@ async function factorPanels<F extends Floats>(
     const pivots = { start: whole.start + start, order: whole.order, diagonal };
     const inverse =
       (await panelAtOnce(panel, width, panels, block, pivots, context)) ??
-      (await panelInSteps(panel, width, panels, block, pivots, context, allocate));
+      (await panelInSteps(panel, width, panels, block, pivots, context));
     panels.push(panel);
     inverses.push(inverse);
     await context.yieldToHost?.();
   }
   return { order, block, panels, inverses };
+}
+
+/** Entries of all panels of a matrix. */
+function panelEntries(order: number, block: number): number {
+  let entries = 0;
+  for (let start = 0; start < order; start += block) entries += (order - start) * Math.min(block, order - start);
+  return entries;
 }
 
 /** Bytes of a panel's rows that stay in the second-level cache while the products of all panels before it are taken off. */
@@ -115,7 +125,6 @@ async function panelInSteps<F extends Floats>(
   block: number,
   pivots: Pivots,
   context: FitContext,
-  allocate: (length: number) => F,
 ): Promise<F> {
   const height = panel.length / width;
   const step = Math.max(256, Math.floor(STEP_BYTES / (width * panel.BYTES_PER_ELEMENT)));
@@ -129,11 +138,9 @@ async function panelInSteps<F extends Floats>(
       await subtractProduct(own, beside, across, { m: rows, n: width, k: block, transposeB: true }, context);
     }
   }
-  const inverse = await factorDiagonal(panel, width, pivots, context, allocate);
+  const inverse = await factorDiagonal(panel, width, pivots, context);
   if (height > width) {
-    const below = panel.subarray(width * width) as F;
-    const shape = { m: height - width, n: width, k: width, transposeB: true };
-    await replaceByProduct(below, below, inverse, shape, context);
+    await solveRows(panel.subarray(width * width) as F, inverse, width, context);
   }
   return inverse;
 }
@@ -173,9 +180,7 @@ function copyPanel(
   }
   for (let i = 0; i < order - start; i++) {
     const from = (start + i) * order + start;
-    const to = i * width;
-    const count = Math.min(i + 1, width);
-    for (let j = 0; j < count; j++) panel[to + j] = matrix[from + j];
+    panel.set(matrix.subarray(from, from + Math.min(i + 1, width)), i * width);
   }
 }
 
@@ -183,22 +188,25 @@ function diagonalOf(panel: Floats, width: number, ridge: number): Float64Array {
   return Float64Array.from({ length: width }, (_, i) => panel[i * width + i] + ridge);
 }
 
-/** Rows of a product at a time that replaces its own left side: bounds the memory beside it. */
-const REPLACED_ROWS = 1024;
+/** Rows that are solved at a time: bounds the memory beside them. */
+const SOLVED_ROWS = 1024;
 
-/** `c = a op(b)` where c may be a. */
-async function replaceByProduct<F extends Floats>(
-  c: F,
-  a: F,
-  b: F,
-  shape: GemmShape,
-  context: FitContext,
-): Promise<void> {
-  const { m, n, k } = shape;
-  for (let first = 0; first < m; first += REPLACED_ROWS) {
-    const rows = Math.min(REPLACED_ROWS, m - first);
-    const left = a.subarray(first * k, (first + rows) * k) as F;
-    c.set(await product(left, b, { ...shape, m: rows }, context), first * n);
+/** `B L^-T` in place, for rows B and the inverse of L, width x width. */
+async function solveRows<F extends Floats>(rows: F, inverse: F, width: number, context: FitContext): Promise<void> {
+  // What is subtracted from zeros is less the product: by the inverse less, it is the product, in memory that serves all rows.
+  const less = inverse.map((x) => -x) as F;
+  const room = zerosLike(rows, Math.min(rows.length, SOLVED_ROWS * width));
+  for (let at = 0; at < rows.length; at += room.length) {
+    const left = rows.subarray(at, at + room.length) as F;
+    const solved = room.subarray(0, left.length).fill(0) as F;
+    await subtractProduct(
+      solved,
+      left,
+      less,
+      { m: left.length / width, n: width, k: width, transposeB: true },
+      context,
+    );
+    left.set(solved);
   }
 }
 
@@ -217,17 +225,16 @@ async function factorDiagonal<F extends Floats>(
   width: number,
   pivots: Pivots,
   context: FitContext,
-  allocate: (length: number) => F,
 ): Promise<F> {
   if (width <= SMALL_BLOCK) {
     // A pivot that cancellation has eaten to a few units of rounding says as little as a negative one. f32 is refined and
     // checked later: there only what rounding is likely to leave counts as nothing.
     const rounding = panel instanceof Float64Array ? pivots.order * Number.EPSILON : Math.sqrt(pivots.order) * 2 ** -23;
     const least = leastPivots(pivots, width, rounding);
-    const inverse = await factorByMachine(panel, width, least, pivots, allocate);
+    const inverse = await factorByMachine(panel, width, least, pivots);
     if (inverse) return inverse;
     factorSmall(panel, width, least, pivots);
-    return invertLower(panel, width, allocate);
+    return invertLower(panel, width);
   }
   // Products this small finish before an engine has woken its threads.
   const own = { ...context, gemm: wasmGemm };
@@ -237,12 +244,10 @@ async function factorDiagonal<F extends Floats>(
     SMALL_BLOCK,
     own,
     0,
-    allocate,
+    (length) => zerosLike(panel, length),
     pivots,
   );
   panel.fill(0, 0, width * width);
-  const identity = allocate(width * width);
-  for (let i = 0; i < width; i++) identity[i * width + i] = 1;
   for (const [k, strip] of inner.panels.entries()) {
     const start = k * SMALL_BLOCK;
     const columns = Math.min(SMALL_BLOCK, width - start);
@@ -250,8 +255,7 @@ async function factorDiagonal<F extends Floats>(
       panel.set(strip.subarray((i - start) * columns, (i - start + 1) * columns), i * width + start);
     }
   }
-  await forward(inner, 0, identity, width, own);
-  return identity;
+  return inverseLower(inner, own);
 }
 
 /** Blocks narrower than this are done before machine code has copied them. */
@@ -263,7 +267,6 @@ async function factorByMachine<F extends Floats>(
   width: number,
   least: Float64Array,
   pivots: Pivots,
-  allocate: (length: number) => F,
 ): Promise<F | undefined> {
   if (width < LEAST_MACHINE) return undefined;
   const block = new Float64Array(panel.subarray(0, width * width));
@@ -271,7 +274,7 @@ async function factorByMachine<F extends Floats>(
   if (done === undefined) return undefined;
   if (done.failed >= 0) throw notPositiveDefinite(pivots, done.failed, done.pivot);
   panel.set(block);
-  const inverse = allocate(width * width);
+  const inverse = zerosLike(panel, width * width);
   inverse.set(done.inverse);
   return inverse;
 }

@@ -4,6 +4,11 @@ import { ImprintError } from '../errors.ts';
 
 export type Floats = Float64Array | Float32Array;
 
+/** So many zeros of the kind of `floats`. */
+export function zerosLike<F extends Floats>(floats: F, length: number): F {
+  return (floats instanceof Float64Array ? new Float64Array(length) : new Float32Array(length)) as F;
+}
+
 /** Where in the whole matrix a block stands, for errors. */
 export interface PivotPlace {
   readonly start: number;
@@ -41,8 +46,8 @@ export function factorSmall(panel: Floats, width: number, least: Float64Array, p
 }
 
 /** The inverse of the lower triangle in the leading `width` x `width` block, `width` x `width`. */
-export function invertLower<F extends Floats>(lower: F, width: number, allocate: (length: number) => F): F {
-  const inverse = allocate(width * width);
+export function invertLower<F extends Floats>(lower: F, width: number): F {
+  const inverse = zerosLike(lower, width * width);
   for (let i = 0; i < width; i++) {
     const row = i * width;
     for (let p = 0; p < i; p++) {

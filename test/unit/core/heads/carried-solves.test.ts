@@ -149,10 +149,10 @@ describe.each([
     let factored = 0;
     const gemm = {
       ...typedArrayGemm,
-      f64: (...args: Parameters<typeof typedArrayGemm.f64>) => {
+      subtract64: (...args: Parameters<typeof typedArrayGemm.subtract64>) => {
         // A factorisation multiplies panels of many rows with each other.
-        if (args[2].m > 256 && args[2].n === 128 && args[2].k === 128) factored++;
-        return typedArrayGemm.f64(...args);
+        if (args[3].m > 256 && args[3].n === 128 && args[3].k === 128) factored++;
+        return typedArrayGemm.subtract64(...args);
       },
     };
     const context: FitContext = { gemm, carry: new Carry() };
@@ -213,9 +213,9 @@ describe('a ridge on a kernel', () => {
     const counted = { solves: 0 };
     const gemm = {
       ...typedArrayGemm,
-      f64: (...args: Parameters<typeof typedArrayGemm.f64>) => {
-        if (args[2].n === 128 && args[2].k === 128) counted.solves++;
-        return typedArrayGemm.f64(...args);
+      subtract64: (...args: Parameters<typeof typedArrayGemm.subtract64>) => {
+        if (args[3].n === 128 && args[3].k === 128) counted.solves++;
+        return typedArrayGemm.subtract64(...args);
       },
     };
     return { counted, context: { gemm, carry: new Carry() } satisfies FitContext };

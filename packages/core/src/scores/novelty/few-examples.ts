@@ -49,9 +49,7 @@ function shifted({ order, block, panels }: CholeskyFactor, shift: number): Chole
     for (let i = 0; i < width; i++) copy[i * width + i] += shift;
     return copy;
   });
-  const inverses = moved.map((panel, k) =>
-    invertLower(panel, Math.min(block, order - k * block), (length) => new Float64Array(length)),
-  );
+  const inverses = moved.map((panel, k) => invertLower(panel, Math.min(block, order - k * block)));
   return { order, block, panels: moved, inverses };
 }
 
