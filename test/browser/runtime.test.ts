@@ -55,4 +55,41 @@ describeInBrowser('the classifier on a page', () => {
     expect(open.complaints).toEqual([]);
     expect(open.strangers()).toEqual([]);
   });
+
+  it('takes the pictures of a frame, whose classes are its own', async () => {
+    await using open = await openPage(browser, `${site.origin}/`);
+    const answers = await open.page.evaluate(async () => {
+      const frame = document.body.appendChild(document.createElement('iframe'));
+      const there = frame.contentWindow as Window & typeof globalThis;
+      const canvas = there.document.createElement('canvas');
+      canvas.width = canvas.height = 60;
+      const context = canvas.getContext('2d')!;
+      context.fillStyle = 'teal';
+      context.fillRect(0, 0, 60, 60);
+      const blob = await new Promise<Blob>((resolve) => canvas.toBlob((made) => resolve(made!)));
+      const bytes = new Uint8Array(await blob.arrayBuffer());
+      const foreign = new there.Uint8Array(bytes);
+      const pictures = {
+        bytes: foreign,
+        buffer: foreign.buffer,
+        blob: new there.Blob([bytes]),
+        file: new there.File([bytes], 'teal.png'),
+        canvas,
+        pixels: context.getImageData(0, 0, 60, 60),
+        bitmap: await there.createImageBitmap(canvas),
+      };
+      const classifier = await globalThis.imprint.createClassifier();
+      await classifier.addClass('teal', [blob]);
+      const found: Record<string, [boolean, number | string]> = {};
+      for (const [kind, picture] of Object.entries(pictures)) {
+        const { ranking } = await classifier.classify(picture);
+        found[kind] = [picture instanceof globalThis[picture.constructor.name as 'Blob'], ranking[0].label];
+      }
+      await classifier.dispose();
+      return found;
+    });
+    const kinds = ['bytes', 'buffer', 'blob', 'file', 'canvas', 'pixels', 'bitmap'];
+    expect(answers).toEqual(Object.fromEntries(kinds.map((kind) => [kind, [false, 'teal']])));
+    expect(open.complaints).toEqual([]);
+  });
 });

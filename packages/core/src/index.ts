@@ -18,7 +18,7 @@ export type { Backbone, BackboneIdentity, Embedded, EmbedOptions, Preprocessing,
 export type { FitContext, FittedHead, Head, HeadReport, Memory, StatisticsMemory } from './head.ts';
 export type { BlockBidiagonal, Gemm, GemmShape } from './gemm.ts';
 export type { Store } from './store.ts';
-export type { AbortSignalLike } from './platform.ts';
+export { isTagged, type AbortSignalLike } from './platform.ts';
 export { describe, expected, ImprintError, type ImprintErrorCode } from './errors.ts';
 
 export { codeScale, encodeCodes } from './memory/codes.ts';

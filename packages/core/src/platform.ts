@@ -1,4 +1,4 @@
-/** The few globals that core takes from its host: UTF-8, and the shape of an AbortSignal. Nothing here does I/O. */
+/** The little that core takes from its host: UTF-8, the shape of an AbortSignal, the names of its classes. Nothing here does I/O. */
 
 /** The part of the platform's AbortSignal that core uses; every runtime's own AbortSignal fits. */
 export interface AbortSignalLike {
@@ -8,6 +8,15 @@ export interface AbortSignalLike {
   /** Where it is there, an abort is heard at once; without it, at the next turn of the work. */
   addEventListener?(type: 'abort', listener: () => void): void;
   removeEventListener?(type: 'abort', listener: () => void): void;
+}
+
+/**
+ * Whether `value` is an instance of the host's class of this name (`Float32Array`, `Blob`), told by its tag and not by `instanceof`: test
+ * runners (Jest, jsdom), frames and `vm` contexts have classes of their own, and what comes from there is as good. The host's own derived
+ * classes have tags of their own: a File is no Blob. A Buffer is a Uint8Array.
+ */
+export function isTagged(value: unknown, name: string): boolean {
+  return Object.prototype.toString.call(value) === `[object ${name}]`;
 }
 
 declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };

@@ -1,8 +1,8 @@
 /** A backbone for embeddings that were made elsewhere: text, audio, another library's vectors, benchmark features. */
 
 import type { Backbone, BackboneIdentity, Embedded } from './backbone.ts';
-import { ImprintError, expected } from './errors.ts';
-import { utf8Encode } from './platform.ts';
+import { describe, ImprintError, expected } from './errors.ts';
+import { isTagged, utf8Encode } from './platform.ts';
 import { sha256Hex } from './sha256.ts';
 
 export interface ReadyEmbedding {
@@ -49,7 +49,7 @@ function embedded(input: ReadyEmbedding, index: number, width: number): Embedded
   const { id, source } = input;
   let own: Float32Array<ArrayBuffer>;
   try {
-    own = checked(input, index, width).slice();
+    own = new Float32Array(checked(input, index, width));
   } catch (error) {
     return { index, source, error: error as ImprintError };
   }
@@ -67,9 +67,10 @@ function embedded(input: ReadyEmbedding, index: number, width: number): Embedded
 }
 
 function checked({ embedding }: ReadyEmbedding, index: number, width: number): Float32Array {
-  if (embedding instanceof Float32Array && embedding.length === width) return embedding;
+  const isFloats = isTagged(embedding, 'Float32Array');
+  if (isFloats && embedding.length === width) return embedding;
   throw new ImprintError(
     'INVALID_EMBEDDING',
-    `Expected a Float32Array of ${width} values for input ${index}, got ${embedding instanceof Float32Array ? `${(embedding as Float32Array).length} values` : typeof embedding}.`,
+    `Expected a Float32Array of ${width} values for input ${index}, got ${isFloats ? `${(embedding as Float32Array).length} values` : describe(embedding)}.`,
   );
 }

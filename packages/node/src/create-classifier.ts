@@ -1,6 +1,13 @@
 /** The door for Node: a classifier of pictures with its backbone, its matrix engine and a free event loop. */
 
-import { Classifier, type Backbone, type ClassifierOptions, type Gemm } from '@imprint/core';
+import {
+  Classifier,
+  createWasmGemm,
+  ImprintError,
+  type Backbone,
+  type ClassifierOptions,
+  type Gemm,
+} from '@imprint/core';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ImageInput } from './image-input.ts';
 import { loadBackbone, type LoadBackboneOptions } from './load-backbone.ts';
@@ -23,10 +30,19 @@ let sharedGemm: Promise<Gemm> | undefined;
 /** One matrix engine for the process: its sessions are small, on the CPU, and keep no process alive. */
 function processGemm(): Promise<Gemm> {
   sharedGemm ??= createOrtGemm().catch((error: unknown) => {
+    if (error instanceof ImprintError && error.code === 'UNSUPPORTED') return inForeignRealm();
     sharedGemm = undefined;
     throw error;
   });
   return sharedGemm;
+}
+
+function inForeignRealm(): Gemm {
+  const what = 'ONNX Runtime cannot multiply in a test runner with typed arrays of its own (Jest, vm)';
+  process.emitWarning(`${what}: WebAssembly does, as exactly, several times slower.`, {
+    code: 'IMPRINT_FOREIGN_REALM',
+  });
+  return createWasmGemm(() => nextTurn());
 }
 
 /** What core takes from Node. Options that are absent stay absent, so that those saved in a file hold. */

@@ -178,8 +178,7 @@ export async function* embedInOrder<Input>(
   signal?.throwIfAborted();
   const stream = new EmbeddingStream(inputs, steps);
   const onAbort = () => stream.fail(signal?.reason);
-  const events = signal instanceof AbortSignal ? signal : undefined;
-  events?.addEventListener('abort', onAbort, { once: true });
+  signal?.addEventListener?.('abort', onAbort);
   try {
     for (;;) {
       signal?.throwIfAborted();
@@ -188,7 +187,7 @@ export async function* embedInOrder<Input>(
       yield result;
     }
   } finally {
-    events?.removeEventListener('abort', onAbort);
+    signal?.removeEventListener?.('abort', onAbort);
     await stream.close();
   }
 }

@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expected, ImprintError } from '@imprint/core';
+import { expected, ImprintError, isTagged } from '@imprint/core';
 
 /** An encoded picture (JPEG, PNG, WebP, AVIF, GIF, TIFF): a path, a `file:` URL, its bytes, or a Blob. */
 export type ImageSource = string | URL | Uint8Array | ArrayBuffer | Blob;
@@ -23,7 +23,23 @@ export interface OpenedImage {
 
 function isSource(value: unknown): value is ImageSource {
   if (typeof value === 'string') return value !== '';
-  return value instanceof URL || value instanceof Uint8Array || value instanceof ArrayBuffer || value instanceof Blob;
+  return isUrl(value) || isTagged(value, 'Uint8Array') || isArrayBuffer(value) || isBlob(value);
+}
+
+function isUrl(value: unknown): value is URL {
+  return isTagged(value, 'URL');
+}
+
+function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  return isTagged(value, 'ArrayBuffer');
+}
+
+function isBlob(value: unknown): value is Blob {
+  return isTagged(value, 'Blob') || isFile(value);
+}
+
+function isFile(value: unknown): value is File {
+  return isTagged(value, 'File');
 }
 
 /** A file URL's path; undefined for other URLs, and for file URLs that name no file here (`file://elsewhere/a.jpg`). */
@@ -39,8 +55,8 @@ function pathOf(url: URL): string | undefined {
 export function sourceOf(input: ImageInput): string | undefined {
   if (typeof input === 'object' && input !== null && 'image' in input) return input.source ?? sourceOf(input.image);
   if (typeof input === 'string') return basename(input);
-  if (input instanceof URL) return basename(pathOf(input) ?? input.pathname);
-  if (typeof File !== 'undefined' && input instanceof File) return input.name;
+  if (isUrl(input)) return basename(pathOf(input) ?? input.pathname);
+  if (isFile(input)) return input.name;
   return undefined;
 }
 
@@ -59,7 +75,7 @@ export async function openImageInput(input: ImageInput): Promise<OpenedImage> {
   if (id !== undefined && (typeof id !== 'string' || id === '')) throw expected('id', 'a text that is not empty', id);
   const source = sourceOf(input);
   if (typeof image === 'string') return { path: image, id, source };
-  if (image instanceof URL) {
+  if (isUrl(image)) {
     const path = pathOf(image);
     if (path !== undefined) return { path, id, source };
     throw new ImprintError(
@@ -67,7 +83,7 @@ export async function openImageInput(input: ImageInput): Promise<OpenedImage> {
       `Expected a file: URL of this machine for image, got ${image.href.slice(0, 80)}. Download it first and pass its bytes.`,
     );
   }
-  if (image instanceof Blob) {
+  if (isBlob(image)) {
     try {
       return { bytes: new Uint8Array(await image.arrayBuffer()), id, source };
     } catch (cause) {
@@ -76,6 +92,6 @@ export async function openImageInput(input: ImageInput): Promise<OpenedImage> {
     }
   }
   // Copied: the bytes go to another thread, and a small Buffer's ArrayBuffer is a pool that it shares with others.
-  const bytes = image instanceof ArrayBuffer ? new Uint8Array(image.slice(0)) : new Uint8Array(image);
+  const bytes = isArrayBuffer(image) ? new Uint8Array(image.slice(0)) : new Uint8Array(image);
   return { bytes, id, source };
 }

@@ -1,6 +1,6 @@
 /** Matrix products through ONNX Runtime: generated Gemm graphs, run in slices so that the event loop stays free. */
 
-import { bytesMatmulGraph, expected, ImprintError, matmulGraph } from '@imprint/core';
+import { bytesMatmulGraph, expected, ImprintError, isTagged, matmulGraph } from '@imprint/core';
 import type { BlockBidiagonal, Gemm, GemmShape } from '@imprint/core';
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import { openProductSession } from './open-product-session.ts';
@@ -54,7 +54,8 @@ function unshared<T extends Floats | Int8Array>(matrix: T): T {
  * about 15 ms run in slices with a turn of the event loop between them. Integer products are exact within 2^24 (f32) and
  * 2^53 (f64), which is checked once on devices other than the CPU.
  *
- * @throws DEVICE_UNAVAILABLE where ONNX Runtime does not offer the device, DEVICE_INACCURATE where it miscounts
+ * @throws DEVICE_UNAVAILABLE where ONNX Runtime does not offer the device, DEVICE_INACCURATE where it miscounts, UNSUPPORTED in a
+ *   realm with typed arrays of its own
  */
 export async function createOrtGemm(options: OrtGemmOptions = {}): Promise<Gemm & { dispose(): Promise<void> }> {
   const gemm = new OrtGemm(options);
@@ -94,6 +95,7 @@ class OrtGemm implements Gemm {
   /** Opens the first session, so that a missing device is told at once, and counts integers on foreign devices. */
   async check(): Promise<void> {
     await this.session('f32', false, false);
+    await this.checkRealm();
     if ((this.options.device ?? 'cpu') === 'cpu') return this.proveBytes();
     const size = 32;
     const a = Float32Array.from({ length: size * size }, (_, i) => ((i * 89) % 255) - 127);
@@ -136,6 +138,19 @@ class OrtGemm implements Gemm {
     factor: BlockBidiagonal,
   ): Promise<Float64Array | undefined> {
     return this.bidiagonal.solve(right, rows, factor);
+  }
+
+  /** ONNX Runtime's arrays are of Node's own realm; where a test runner has another (Jest, `vm`), it refuses them itself. */
+  private async checkRealm(): Promise<void> {
+    const one = Float32Array.of(1);
+    try {
+      await this.f32(one, one, { m: 1, n: 1, k: 1 });
+    } catch (cause) {
+      if (!isTagged(cause, 'Error') || !/data must be type of/.test((cause as Error).message)) throw cause;
+      const next = "Run the tests outside of it (Vitest: pool 'forks'), or use core's createWasmGemm.";
+      const message = `Expected ONNX Runtime in Node's own realm, got a realm with typed arrays of its own (Jest, vm). ${next}`;
+      throw new ImprintError('UNSUPPORTED', message, { cause });
+    }
   }
 
   /** Some processors add products of bytes in 16 bits that saturate: the largest sums of every sign show it. */

@@ -1,6 +1,6 @@
 /** The page's part with a picture: what only the page can read becomes a bitmap or a frame; everything else goes as it is. */
 
-import { describe, expected, ImprintError } from '@imprint/core';
+import { describe, expected, ImprintError, isTagged } from '@imprint/core';
 import type { WireImage, WireInput, WirePicture } from './protocol.ts';
 import type { ImageInput, ImageSource } from './web-classifier.ts';
 import { toWireError } from './wire-error.ts';
@@ -19,21 +19,27 @@ export function closeMoved(transfer: readonly Transferable[]): void {
 const KINDS =
   'a Blob, a File, encoded bytes, a URL of this origin, ImageData, ImageBitmap, VideoFrame, OffscreenCanvas, or an <img>, <canvas> or <video> element';
 
-/** `value instanceof globalThis[name]`, also where the host has no such class. */
+/** An instance of this class of the host, or of another frame's. */
 function isA<Name extends keyof typeof globalThis & string>(
   value: unknown,
   name: Name,
 ): value is (typeof globalThis)[Name] extends abstract new (...args: never[]) => infer Instance ? Instance : never {
-  const type: unknown = (globalThis as Record<string, unknown>)[name];
-  return typeof type === 'function' && value instanceof type;
+  return isTagged(value, name);
+}
+
+export function isBlob(value: unknown): value is Blob {
+  return isTagged(value, 'Blob') || isTagged(value, 'File');
+}
+
+function isBytes(value: unknown): value is ArrayBuffer | Uint8Array {
+  return isTagged(value, 'ArrayBuffer') || isTagged(value, 'Uint8Array');
 }
 
 function isSource(value: unknown): value is ImageSource {
   if (typeof value === 'string') return value !== '';
   return (
-    isA(value, 'Blob') ||
-    value instanceof ArrayBuffer ||
-    value instanceof Uint8Array ||
+    isBlob(value) ||
+    isBytes(value) ||
     isA(value, 'URL') ||
     isA(value, 'ImageData') ||
     isA(value, 'ImageBitmap') ||
@@ -96,8 +102,8 @@ function safeSourceOf(input: unknown): string | undefined {
 }
 
 async function toWirePicture(image: ImageSource, what: string): Promise<WirePicture> {
-  if (isA(image, 'Blob')) return { kind: 'blob', blob: image };
-  if (image instanceof ArrayBuffer || image instanceof Uint8Array) return { kind: 'bytes', bytes: image };
+  if (isBlob(image)) return { kind: 'blob', blob: image };
+  if (isBytes(image)) return { kind: 'bytes', bytes: image };
   if (typeof image === 'string' || isA(image, 'URL')) return { kind: 'url', url: sameOrigin(image) };
   if (isA(image, 'ImageData')) return { kind: 'pixels', pixels: image };
   if (isA(image, 'VideoFrame')) return { kind: 'frame', frame: image.clone() };

@@ -17,7 +17,7 @@ import type {
   SuggestedInput,
   Unreadable,
 } from '@imprint/core';
-import { toWireImage, toWireInput } from './image-transfer.ts';
+import { isBlob, toWireImage, toWireInput } from './image-transfer.ts';
 import type { Verb, WireState } from './protocol.ts';
 import { watchVideo } from './watch.ts';
 import type {
@@ -250,7 +250,7 @@ export class RemoteClassifier<Label extends string = string> implements WebClass
     file: Blob | ArrayBuffer | Uint8Array,
     { merge = false }: { readonly merge?: boolean } = {},
   ): Promise<void> {
-    const bytes = file instanceof Blob ? new Uint8Array(await file.arrayBuffer()) : new Uint8Array(file);
+    const bytes = isBlob(file) ? new Uint8Array(await file.arrayBuffer()) : new Uint8Array(file);
     await this.#call('import', [bytes, merge]);
   }
 
