@@ -9,6 +9,7 @@ import { embedInOrder } from './embedding-stream.ts';
 import { sourceOf, type ImageInput } from './image-input.ts';
 import type { ReadModelOptions } from './models/model-content.ts';
 import { readModel } from './models/read-model.ts';
+import { requireOwnFiles } from './own-files.ts';
 import { PictureWorkers } from './picture-workers.ts';
 
 export interface LoadBackboneOptions extends ReadModelOptions {
@@ -115,10 +116,12 @@ class WorkerBackbone implements NodeBackbone {
 /**
  * Loads a backbone; its worker threads keep no process alive.
  * @param nameOrPath as for `readModel`: nothing for the embedded backbone, a name, a folder with manifest.json, an .onnx file
- * @throws BACKBONE_NOT_FOUND, BACKBONE_INVALID, DEVICE_UNAVAILABLE, DEVICE_INACCURATE, INVALID_ARGUMENT, or the signal's reason
+ * @throws BACKBONE_NOT_FOUND, BACKBONE_INVALID, DEVICE_UNAVAILABLE, DEVICE_INACCURATE, INVALID_ARGUMENT, UNSUPPORTED (bundled code),
+ *   or the signal's reason
  */
 export async function loadBackbone(nameOrPath?: string, options: LoadBackboneOptions = {}): Promise<NodeBackbone> {
   checkOptions(options);
+  await requireOwnFiles();
   const first = await readModel(nameOrPath, options);
   const { identity, notes, manifest } = first;
   if (identity.preprocessing === undefined) {
