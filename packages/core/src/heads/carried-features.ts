@@ -6,7 +6,7 @@ import { chosenRows } from '../memory/chosen-rows.ts';
 import type { Projection } from '../projection/projection.ts';
 
 /** Features copied or summed between two turns of the host. */
-const TURN_FEATURES = 2 ** 21;
+const TURN_FEATURES = 2 ** 20;
 
 /** Features of all examples; those of examples that the last solve saw are copied. */
 export async function carriedFeatures(

@@ -169,6 +169,7 @@ async function leaveOneOutScores(
     await context.yieldToHost?.();
     const shape = { m: count, n: numClasses, k: numFeatures, transposeB: true };
     out.set(await context.gemm.f64(right, coefficients, shape), first * numClasses);
+    await context.yieldToHost?.();
     const keys = Array.from(block, (i) => rowKey(codes, width, i));
     await context.yieldToHost?.();
     const leverage = await system.quadraticForms(right, count, keys);

@@ -17,7 +17,7 @@ export function panelColumns(order: number): number {
   return order < 3072 ? SMALL_BLOCK : order < 8192 ? 256 : 512;
 }
 
-/** Entries of a panel whose copy is worth a turn of the host. */
+/** Entries of a panel that are copied between two turns of the host. */
 const TURN_ENTRIES = 2 ** 20;
 
 /** A symmetric matrix by panels: panel k holds columns `[block k, block (k + 1))` of the lower triangle from row `block k` down. */
@@ -92,8 +92,7 @@ async function factorPanels<F extends Floats>(
     const height = order - start;
     const panel = memory.subarray(at, at + height * width) as F;
     at += panel.length;
-    copyPanel(matrix, order, start, width, panel);
-    if (panel.length > TURN_ENTRIES) await context.yieldToHost?.();
+    await copyPanel(matrix, order, start, width, panel, context);
     const diagonal = whole.diagonal?.subarray(start) ?? diagonalOf(panel, width, ridge);
     if (whole.diagonal === undefined) for (let i = 0; i < width; i++) panel[i * width + i] += ridge;
     const pivots = { start: whole.start + start, order: whole.order, diagonal };
@@ -167,20 +166,26 @@ function leastPivots({ diagonal }: Pivots, width: number, rounding: number): Flo
   return Float64Array.from({ length: width }, (_, j) => Math.abs((diagonal as Float64Array)[j]) * rounding);
 }
 
-function copyPanel(
+async function copyPanel(
   matrix: Float64Array | SymmetricPanels,
   order: number,
   start: number,
   width: number,
   panel: Floats,
-): void {
-  if (!(matrix instanceof Float64Array)) {
-    panel.set(matrix.panels[start / matrix.block]);
-    return;
-  }
-  for (let i = 0; i < order - start; i++) {
-    const from = (start + i) * order + start;
-    panel.set(matrix.subarray(from, from + Math.min(i + 1, width)), i * width);
+  { yieldToHost }: FitContext,
+): Promise<void> {
+  const rows = Math.ceil(TURN_ENTRIES / width);
+  for (let first = 0; first < order - start; first += rows) {
+    const end = Math.min(first + rows, order - start);
+    if (matrix instanceof Float64Array) {
+      for (let i = first; i < end; i++) {
+        const from = (start + i) * order + start;
+        panel.set(matrix.subarray(from, from + Math.min(i + 1, width)), i * width);
+      }
+    } else {
+      panel.set(matrix.panels[start / matrix.block].subarray(first * width, end * width), first * width);
+    }
+    if (end < order - start) await yieldToHost?.();
   }
 }
 

@@ -7,10 +7,16 @@ export function rowHash(codes: ArrayLike<number>, from: number, width: number): 
   return hash;
 }
 
+/** Characters that are made by one call: engines bound its arguments. */
+const KEY_PART = 4096;
+
 /** Codes of one example as text: equal codes, equal text. */
 export function rowKey(codes: Int8Array, width: number, row: number): string {
+  const bytes = new Uint8Array(codes.buffer, codes.byteOffset + row * width, width);
   let key = '';
-  for (let j = row * width; j < (row + 1) * width; j++) key += String.fromCharCode(codes[j] + 128);
+  for (let at = 0; at < width; at += KEY_PART) {
+    key += String.fromCharCode.apply(undefined, bytes.subarray(at, at + KEY_PART) as unknown as number[]);
+  }
   return key;
 }
 
