@@ -2,8 +2,9 @@
 
 import { canaryPixels, ImprintError, readTaps, smallestCosine, tapOutputs } from '@imprint/core';
 import type { Manifest } from '@imprint/core';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { throughGate } from './native-gate.ts';
+import { onnxRuntime } from './native-modules.ts';
 
 export type Device = 'cpu' | 'cuda' | 'webgpu';
 
@@ -44,7 +45,7 @@ export class BackboneSession {
       data = new Float32Array(rows * values);
       pixels.forEach((picture, i) => data.set(picture, i * values));
     }
-    const tensor = new Tensor('float32', data, [rows, 3, input.size, input.size]);
+    const tensor = new (onnxRuntime().Tensor)('float32', data, [rows, 3, input.size, input.size]);
     const names = tapOutputs(output);
     let results: InferenceSession.OnnxValueMapType;
     try {
@@ -84,10 +85,11 @@ export async function openSession(
   options: SessionOptions,
 ): Promise<BackboneSession> {
   const { device, numThreads, batchSize } = options;
+  const runtime = await throughGate(() => Promise.resolve(onnxRuntime()));
   let session: InferenceSession;
   try {
     session = await throughGate(() =>
-      InferenceSession.create(model, {
+      runtime.InferenceSession.create(model, {
         executionProviders: [device],
         intraOpNumThreads: numThreads,
         interOpNumThreads: 1,

@@ -2,7 +2,7 @@
 
 import { flattenOnWhite, pictureHeader, pictureTooLarge, pictureUnreadable } from '@imprint/core';
 import type { DecodedPicture, ImprintError } from '@imprint/core';
-import sharp from 'sharp';
+import { loadSharp } from './native-modules.ts';
 
 const unreadable = (what: string, found: string, cause?: unknown): ImprintError =>
   pictureUnreadable('JPEG, PNG, WebP, AVIF, GIF or TIFF', what, found, cause);
@@ -14,7 +14,8 @@ const unreadable = (what: string, found: string, cause?: unknown): ImprintError 
  * JPEG's shrink-on-load is not used: it averages blocks in the decoder, so its pixels differ from a browser's.
  * @param what the picture's name in messages
  * @param maxPixels cap on width x height, checked in the header before any pixel is decoded
- * @throws IMAGE_UNREADABLE for other formats, truncated or damaged data; IMAGE_TOO_LARGE above `maxPixels`
+ * @throws IMAGE_UNREADABLE for other formats, truncated or damaged data; IMAGE_TOO_LARGE above `maxPixels`; UNSUPPORTED where sharp does
+ *   not load
  */
 export async function decodePicture(bytes: Uint8Array, what: string, maxPixels: number): Promise<DecodedPicture> {
   if (bytes.length === 0) throw unreadable(what, 'an empty file');
@@ -22,6 +23,7 @@ export async function decodePicture(bytes: Uint8Array, what: string, maxPixels: 
   if (header === undefined) throw unreadable(what, 'other data');
   const { format, width = 0, height = 0 } = header;
   if (width * height > maxPixels) throw pictureTooLarge(what, width, height, maxPixels);
+  const sharp = await loadSharp();
   let decoded;
   try {
     // The cap stands twice: libvips reads headers that ours may not understand. `error` lets mere warnings pass

@@ -10,6 +10,7 @@ import { cachedPrecisions } from './models/fetch-model.ts';
 import { listHubManifests } from './models/hub-manifest.ts';
 import { cacheFolder } from './models/model-cache.ts';
 import { readModel } from './models/read-model.ts';
+import { loadSharp } from './native-modules.ts';
 
 export interface RuntimeReport {
   readonly versions: {
@@ -105,13 +106,13 @@ async function attempt(
 async function installedVersions(): Promise<RuntimeReport['versions']> {
   const require = createRequire(import.meta.url);
   const versionOf = (name: string): string => (require(name) as { version: string }).version;
-  const { default: sharp } = await import('sharp');
+  const sharp = await loadSharp().catch(() => undefined);
   return {
     imprint: versionOf('../package.json'),
     node: process.versions.node,
     onnxruntime: versionOf('onnxruntime-node/package.json'),
-    sharp: sharp.versions.sharp ?? 'unknown',
-    libvips: sharp.versions.vips,
+    sharp: sharp?.versions.sharp ?? 'unknown',
+    libvips: sharp?.versions.vips ?? 'unknown',
   };
 }
 

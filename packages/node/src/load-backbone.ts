@@ -9,6 +9,7 @@ import { embedInOrder } from './embedding-stream.ts';
 import { sourceOf, type ImageInput } from './image-input.ts';
 import type { ReadModelOptions } from './models/model-content.ts';
 import { readModel } from './models/read-model.ts';
+import { loadSharp } from './native-modules.ts';
 import { requireOwnFiles } from './own-files.ts';
 import { PictureWorkers } from './picture-workers.ts';
 
@@ -121,7 +122,7 @@ class WorkerBackbone implements NodeBackbone {
  */
 export async function loadBackbone(nameOrPath?: string, options: LoadBackboneOptions = {}): Promise<NodeBackbone> {
   checkOptions(options);
-  await requireOwnFiles();
+  requireOwnFiles();
   const first = await readModel(nameOrPath, options);
   const { identity, notes, manifest } = first;
   if (identity.preprocessing === undefined) {
@@ -129,7 +130,7 @@ export async function loadBackbone(nameOrPath?: string, options: LoadBackboneOpt
     throw new ImprintError('BACKBONE_INVALID', message);
   }
   // sharp asks to be loaded in the main thread before a worker loads it: its shared libraries then stay for both.
-  await import('sharp');
+  await loadSharp();
   // What cannot go to another thread, or is not for reading, stays here.
   const { precision, taps, cache, environment } = options;
   const readOptions = {

@@ -1,7 +1,8 @@
 /** Opens ONNX Runtime for a generated graph of matrix products. */
 
 import { ImprintError } from '@imprint/core';
-import { InferenceSession } from 'onnxruntime-node';
+import type { InferenceSession } from 'onnxruntime-node';
+import { onnxRuntime } from './native-modules.ts';
 
 /** A graph of one product takes 150 bytes, one of a dozen more. */
 const MANY_PRODUCTS_BYTES = 1000;
@@ -17,9 +18,10 @@ export async function openProductSession(
   numThreads: number | undefined,
 ): Promise<InferenceSession> {
   // Within a run of many products threads are worth keeping awake.
+  const runtime = onnxRuntime();
   const small = graph.length < MANY_PRODUCTS_BYTES;
   try {
-    return await InferenceSession.create(graph, {
+    return await runtime.InferenceSession.create(graph, {
       executionProviders: [provider],
       enableMemPattern: false,
       // Long graphs have nothing to gain, and open in two thirds of the time.

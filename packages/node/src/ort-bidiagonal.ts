@@ -1,7 +1,8 @@
 /** Block bidiagonal solves through ONNX Runtime: one run for all blocks, sliced by rows so that the event loop stays free. */
 
 import { bidiagonalGraph, type BidiagonalGraphOptions, type BlockBidiagonal } from '@imprint/core';
-import { Tensor, type InferenceSession } from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { onnxRuntime } from './native-modules.ts';
 
 /** Blocks of one graph: opening it takes up to a millisecond for each, in one go. */
 const MOST_BLOCKS = 64;
@@ -75,9 +76,9 @@ export class OrtBidiagonal {
     let entries = 0;
     for (const [k, inverse] of inverses.entries()) {
       const width = Math.sqrt(inverse.length);
-      feeds[`i${k}`] = new Tensor('float64', inverse, [width, width]);
+      feeds[`i${k}`] = doubles(inverse, width, width);
       const across = acrosses[k];
-      if (across.length > 0) feeds[`a${k}`] = new Tensor('float64', across, [width, across.length / width]);
+      if (across.length > 0) feeds[`a${k}`] = doubles(across, width, across.length / width);
       entries += inverse.length + across.length;
     }
     const most = Math.max(16, Math.floor(this.#runner.sliceOperations / (operationsPerEntry * entries)));
@@ -116,5 +117,9 @@ function named(letter: string, values: readonly Float64Array[]): Record<string, 
 /** Rows `[first, first + count)` of a row-major matrix of `rows` rows. */
 function rowsOf(matrix: Float64Array, rows: number, first: number, count: number): Tensor {
   const width = matrix.length / rows;
-  return new Tensor('float64', matrix.subarray(first * width, (first + count) * width), [count, width]);
+  return doubles(matrix.subarray(first * width, (first + count) * width), count, width);
+}
+
+function doubles(values: Float64Array, rows: number, columns: number): Tensor {
+  return new (onnxRuntime().Tensor)('float64', values, [rows, columns]);
 }

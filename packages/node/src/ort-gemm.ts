@@ -2,7 +2,8 @@
 
 import { bytesMatmulGraph, expected, ImprintError, isTagged, matmulGraph } from '@imprint/core';
 import type { BlockBidiagonal, Gemm, GemmShape } from '@imprint/core';
-import { Tensor, type InferenceSession } from 'onnxruntime-node';
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { onnxRuntime } from './native-modules.ts';
 import { openProductSession } from './open-product-session.ts';
 import { OrtBidiagonal } from './ort-bidiagonal.ts';
 
@@ -184,6 +185,7 @@ class OrtGemm implements Gemm {
     let opened = this.sessions.get('int8');
     if (opened === undefined) this.sessions.set('int8', (opened = this.create(bytesMatmulGraph(), 'cpu')));
     const session = await opened;
+    const { Tensor } = onnxRuntime();
     const [left, right] = [unshared(a), unshared(b)];
     const unsigned = new Uint8Array(left.buffer, left.byteOffset, left.length);
     for (let row = 0; row < m;) {
@@ -266,7 +268,8 @@ class OrtGemm implements Gemm {
     columns: number,
     subtract: boolean,
   ): Promise<void> {
-    const tensor = (data: T, height: number, width: number): Tensor =>
+    const { Tensor } = onnxRuntime();
+    const tensor = (data: T, height: number, width: number): OrtTensor =>
       kind === 'f64'
         ? new Tensor('float64', data as Float64Array, [height, width])
         : new Tensor('float32', data as Float32Array, [height, width]);
@@ -282,8 +285,8 @@ class OrtGemm implements Gemm {
 
   private async start(
     session: InferenceSession,
-    feeds: Record<string, Tensor>,
-    fetches: Record<string, Tensor>,
+    feeds: Record<string, OrtTensor>,
+    fetches: Record<string, OrtTensor>,
   ): Promise<void> {
     if (this.disposed) throw disposed();
     await session.run(feeds, fetches);

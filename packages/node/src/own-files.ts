@@ -1,17 +1,13 @@
 /** This package's own files: a bundler that moves the code leaves them behind. */
 
-import { access } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { ImprintError } from '@imprint/core';
 
 /** @throws UNSUPPORTED where the code runs without the files beside it */
-export async function requireOwnFiles(): Promise<void> {
+export function requireOwnFiles(): void {
   // A bundle in CommonJS has none.
   const here = import.meta.url as string | undefined;
-  try {
-    if (here !== undefined) return await access(new URL('./backbone-worker.js', here));
-  } catch {
-    // Told below.
-  }
+  if (here !== undefined && existsSync(new URL('./backbone-worker.js', here))) return;
   const next =
     "Leave it out of the bundle: esbuild --external:@imprint/node, Next.js serverExternalPackages: ['@imprint/node'].";
   throw new ImprintError(

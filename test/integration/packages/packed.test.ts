@@ -1,7 +1,16 @@
 /** The published packages as a stranger gets them: packed, installed into an empty folder, imported, type checked. */
 
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,6 +66,39 @@ describe('the packed packages', () => {
     );
     expect(run('node', ['use.js'], app).trim()).toBe('y function');
     expect(run('npx', ['--no-install', 'imprint', '--version'], app).trim()).toMatch(/^\d+\.\d+\.\d+/);
+  });
+
+  it('can be required, too', () => {
+    const script = `console.log(typeof require('@imprint/node').createClassifier, typeof require('@imprint/core').Classifier)`;
+    expect(run('node', ['--input-type=commonjs', '-e', script], path.join(folder, 'app')).trim()).toBe(
+      'function function',
+    );
+  });
+
+  it.each([
+    ['onnxruntime-node', 'onnxruntime-node/bin'],
+    ['sharp', `@img/sharp-${process.platform}-${process.arch}`],
+  ])('say in a sentence that %s does not load, as on Alpine, and do what needs none', (name, part) => {
+    const app = path.join(folder, 'app');
+    const place = path.join(app, 'node_modules', part);
+    renameSync(place, `${place}-away`);
+    try {
+      const imprint = (...args: string[]) =>
+        spawnSync(process.execPath, ['node_modules/@imprint/cli/bin/imprint.mjs', ...args], {
+          cwd: app,
+          encoding: 'utf8',
+        });
+      expect(imprint('--help')).toMatchObject({ status: 0, stderr: '' });
+      const doctor = imprint('doctor');
+      expect(doctor.status).toBe(1);
+      expect(doctor.stdout).toContain(`Expected ${name} to load on ${process.platform} ${process.arch}, got: `);
+      const photos = path.join(root, 'docs');
+      const learn = imprint('learn', photos, '--out', 'x.imprint');
+      expect(learn.status).not.toBe(0);
+      expect(learn.stderr).toMatch(new RegExp(`^imprint: Expected ${name} to load on .+\\n$`));
+    } finally {
+      renameSync(`${place}-away`, place);
+    }
   });
 
   it('carry types that a strict TypeScript project accepts', () => {

@@ -1,0 +1,40 @@
+/** The two packages of native code, loaded when they are first needed: where one does not load, what needs none works, and says why. */
+
+import { createRequire } from 'node:module';
+import { ImprintError } from '@imprint/core';
+import type * as OnnxRuntime from 'onnxruntime-node';
+import type Sharp from 'sharp';
+import { requireOwnFiles } from './own-files.ts';
+
+let onnxRuntimeLoaded: typeof OnnxRuntime | undefined;
+
+function firstLine(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).trim().split('\n')[0].replace(/\.$/, '');
+}
+
+/** @throws DEVICE_UNAVAILABLE where it does not load, UNSUPPORTED in a bundle */
+export function onnxRuntime(): typeof OnnxRuntime {
+  if (onnxRuntimeLoaded !== undefined) return onnxRuntimeLoaded;
+  requireOwnFiles();
+  try {
+    // Not by import(): that has to be awaited, and a module that awaits while it loads cannot be required.
+    onnxRuntimeLoaded = createRequire(import.meta.url)('onnxruntime-node') as typeof OnnxRuntime;
+  } catch (cause) {
+    const next =
+      'On Linux it needs glibc, which Alpine has not: take an image such as node:slim. Else install it again.';
+    const message = `Expected onnxruntime-node to load on ${process.platform} ${process.arch}, got: ${firstLine(cause)}. ${next}`;
+    throw new ImprintError('DEVICE_UNAVAILABLE', message, { cause });
+  }
+  return onnxRuntimeLoaded;
+}
+
+/** @throws UNSUPPORTED where it does not load */
+export async function loadSharp(): Promise<typeof Sharp> {
+  try {
+    return (await import('sharp')).default;
+  } catch (cause) {
+    const next = 'Install it on this machine: npm install --include=optional sharp.';
+    const message = `Expected sharp to load on ${process.platform} ${process.arch}, got: ${firstLine(cause)}. ${next}`;
+    throw new ImprintError('UNSUPPORTED', message, { cause });
+  }
+}
