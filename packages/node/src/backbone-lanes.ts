@@ -6,6 +6,7 @@ import type { Manifest } from '@imprint/core';
 import type { Device, SessionOptions } from './backbone-session.ts';
 import type { BackboneReply, BackboneRequest, ModelSource } from './backbone-worker.ts';
 import { DEVICE_ORDER, missingLibrary, type DeviceAttempt, type DeviceReport } from './device-report.ts';
+import { ownFile } from './own-files.ts';
 import { WorkerCalls } from './worker-calls.ts';
 
 /** The model: its bytes for the first worker thread only, since the threads keep it, and where the others read it. */
@@ -43,7 +44,7 @@ function planLanes(device: Device, sizeBytes: number, options: LaneOptions): Ses
 }
 
 function newLane(): Lane {
-  return new WorkerCalls(new URL('./backbone-worker.js', import.meta.url), "the backbone's worker");
+  return new WorkerCalls(ownFile('backbone-worker.js'), "the backbone's worker");
 }
 
 /** @returns the canary's smallest cosine */

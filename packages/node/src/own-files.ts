@@ -1,18 +1,34 @@
 /** This package's own files: a bundler that moves the code leaves them behind. */
 
 import { existsSync } from 'node:fs';
-import { extname } from 'node:path';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ImprintError } from '@imprint/core';
+
+/** Where this file is. Not `new URL('./a', import.meta.url)`: bundlers take that for a request to carry the file along. */
+function here(): string | undefined {
+  // A bundle in CommonJS has none.
+  const url = import.meta.url as string | undefined;
+  return url === undefined ? undefined : fileURLToPath(url);
+}
 
 /** @throws UNSUPPORTED where the code runs without the files beside it */
 export function requireOwnFiles(): void {
-  // A bundle in CommonJS has none.
-  const here = import.meta.url as string | undefined;
-  if (here !== undefined && existsSync(new URL(`./backbone-worker${extname(here)}`, here))) return;
+  const file = here();
+  if (file !== undefined && existsSync(join(dirname(file), `backbone-worker${extname(file)}`))) return;
   const next =
     "Leave it out of the bundle: esbuild --external:@imprint/node, Next.js serverExternalPackages: ['@imprint/node'].";
   throw new ImprintError(
     'UNSUPPORTED',
     `Expected @imprint/node's own files beside its code, got a bundle without them. ${next}`,
   );
+}
+
+/**
+ * The path of a file or folder of this package, from its folder of code.
+ * @throws UNSUPPORTED as above
+ */
+export function ownFile(name: string): string {
+  requireOwnFiles();
+  return join(dirname(here()!), name);
 }

@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { ImprintError, type ImprintErrorCode, type Preprocessing } from '@imprint/core';
 import { openImageInput, type ImageInput } from './image-input.ts';
+import { ownFile } from './own-files.ts';
 import type { PictureReply, PictureRequest } from './picture-worker.ts';
 import { WorkerCalls } from './worker-calls.ts';
 
@@ -72,7 +73,7 @@ export class PictureWorkers {
     }
     let worker = this.#workers[best];
     if (worker === undefined || worker.closed) {
-      worker = new WorkerCalls(new URL('./picture-worker.js', import.meta.url), 'the picture worker');
+      worker = new WorkerCalls(ownFile('picture-worker.js'), 'the picture worker');
       this.#workers[best] = worker;
     }
     return worker;

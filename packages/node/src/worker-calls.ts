@@ -31,11 +31,14 @@ export class WorkerCalls<Request, Reply> {
   #nextCall = 0;
   #closedBy: Error | undefined;
 
-  /** @param what the thread's task in messages: `the backbone's worker` */
-  constructor(url: URL, what: string) {
+  /**
+   * @param path of the thread's module
+   * @param what the thread's task in messages: `the backbone's worker`
+   */
+  constructor(path: string, what: string) {
     this.#what = what;
     // Not this process's own flags: `node --input-type=module -e ...` would keep the thread from starting.
-    this.#worker = new Worker(url, { name: what, execArgv: [], workerData: this.#gate.memory });
+    this.#worker = new Worker(path, { name: what, execArgv: [], workerData: this.#gate.memory });
     this.#worker.unref();
     this.#worker.on('message', (message: ReplyMessage<Reply>) => this.#settle(message));
     this.#worker.on('error', (error) => this.#close(this.#crashed(error.message, error)));

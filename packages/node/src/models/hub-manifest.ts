@@ -3,9 +3,9 @@
 import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { FieldReader, ImprintError, parseInput } from '@imprint/core';
 import type { ManifestInput } from '@imprint/core';
+import { ownFile } from '../own-files.ts';
 
 /** One precision of a hub backbone. What is null is asked of the hub at the first fetch and locked then. */
 export interface HubFile {
@@ -88,9 +88,9 @@ export function parseHubManifest(text: string, where: string): HubManifest {
 
 /** The build copies the manifests beside this file; from source they are read where they are kept. */
 function manifestPaths(): { folder: string; fileOf: (name: string) => string } {
-  const built = fileURLToPath(new URL('./manifests/', import.meta.url));
+  const built = ownFile('models/manifests');
   if (existsSync(built)) return { folder: built, fileOf: (name) => join(built, name) };
-  const source = fileURLToPath(new URL('../../../../models/', import.meta.url));
+  const source = ownFile('../../../models');
   return { folder: source, fileOf: (name) => join(source, name, 'manifest.json') };
 }
 
