@@ -183,6 +183,7 @@ describeInBrowser('an app with the packed package', { timeout: 180_000 }, () => 
       expect(await open.page.textContent('#status')).toBe('ready');
       expect(open.complaints).toEqual([]);
       await expectToAnswer(origin);
+      expect(await (await fetch(new URL('/api/who', origin))).json()).toEqual({ label: 'red' });
     } finally {
       server.kill();
       await once(server, 'exit');

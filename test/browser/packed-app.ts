@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { root } from './build-page.ts';
 
 export const fixtures = path.join(root, 'test/bundlers');
-const PACKED = ['packages/core', 'packages/web'];
+const PACKED = ['packages/core', 'packages/node', 'packages/web', 'models/imprint-tiny'];
 
 export interface PackedApps extends Disposable {
   /** A new app's folder: `main.js`, `index.html` and `learn-and-classify.js`, and over them what the fixture `name` has. */

@@ -2,9 +2,9 @@
 
 import { constants } from 'node:fs';
 import { access, readdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Device } from './backbone-session.ts';
+import { ownRequire } from './own-files.ts';
 
 export interface DeviceAttempt {
   readonly device: Device;
@@ -48,7 +48,7 @@ async function exists(path: string): Promise<boolean> {
 export async function missingLibrary(device: Device): Promise<string | undefined> {
   if (device === 'cuda') {
     if (process.platform === 'darwin') return 'not on macOS';
-    const runtime = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')));
+    const runtime = dirname(dirname(ownRequire().resolve('onnxruntime-node')));
     const folder = join(runtime, 'bin', 'napi-v6', process.platform, process.arch);
     const library =
       process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';

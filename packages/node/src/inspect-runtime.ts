@@ -1,6 +1,5 @@
 /** What works on this machine and why the rest does not: the facts behind `imprint doctor`. */
 
-import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
 import { ImprintError } from '@imprint/core';
 import type { Device } from './backbone-session.ts';
@@ -11,6 +10,7 @@ import { listHubManifests } from './models/hub-manifest.ts';
 import { cacheFolder } from './models/model-cache.ts';
 import { readModel } from './models/read-model.ts';
 import { loadSharp } from './native-modules.ts';
+import { ownRequire } from './own-files.ts';
 
 export interface RuntimeReport {
   readonly versions: {
@@ -104,7 +104,7 @@ async function attempt(
 }
 
 async function installedVersions(): Promise<RuntimeReport['versions']> {
-  const require = createRequire(import.meta.url);
+  const require = ownRequire();
   const versionOf = (name: string): string => (require(name) as { version: string }).version;
   const sharp = await loadSharp().catch(() => undefined);
   return {

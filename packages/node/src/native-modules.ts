@@ -1,10 +1,9 @@
 /** The two packages of native code, loaded when they are first needed: where one does not load, what needs none works, and says why. */
 
-import { createRequire } from 'node:module';
 import { ImprintError } from '@imprint/core';
 import type * as OnnxRuntime from 'onnxruntime-node';
 import type Sharp from 'sharp';
-import { requireOwnFiles } from './own-files.ts';
+import { ownRequire } from './own-files.ts';
 
 let onnxRuntimeLoaded: typeof OnnxRuntime | undefined;
 
@@ -15,10 +14,10 @@ function firstLine(cause: unknown): string {
 /** @throws DEVICE_UNAVAILABLE where it does not load, UNSUPPORTED in a bundle */
 export function onnxRuntime(): typeof OnnxRuntime {
   if (onnxRuntimeLoaded !== undefined) return onnxRuntimeLoaded;
-  requireOwnFiles();
+  const require = ownRequire();
   try {
     // Not by import(): that has to be awaited, and a module that awaits while it loads cannot be required.
-    onnxRuntimeLoaded = createRequire(import.meta.url)('onnxruntime-node') as typeof OnnxRuntime;
+    onnxRuntimeLoaded = require('onnxruntime-node') as typeof OnnxRuntime;
   } catch (cause) {
     const next =
       'On Linux it needs glibc, which Alpine has not: take an image such as node:slim. Else install it again.';

@@ -1,11 +1,15 @@
 /** This package's own files: a bundler that moves the code leaves them behind. */
 
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ImprintError } from '@imprint/core';
 
-/** Where this file is. Not `new URL('./a', import.meta.url)`: bundlers take that for a request to carry the file along. */
+/**
+ * Where this file is. Not `new URL('./a', import.meta.url)` or `createRequire(import.meta.url)`: bundlers take those for requests to carry
+ * along what they name.
+ */
 function here(): string | undefined {
   // A bundle in CommonJS has none.
   const url = import.meta.url as string | undefined;
@@ -22,6 +26,14 @@ export function requireOwnFiles(): void {
     'UNSUPPORTED',
     `Expected @imprint/node's own files beside its code, got a bundle without them. ${next}`,
   );
+}
+
+/**
+ * `require` as for this package's code.
+ * @throws UNSUPPORTED as above
+ */
+export function ownRequire(): NodeJS.Require {
+  return createRequire(ownFile('own-files.js'));
 }
 
 /**

@@ -1,7 +1,6 @@
 /** Finds a backbone by name or path and reads it, checked and ready to run: the embedded one, a folder, or a bare ONNX file. */
 
 import { readFile, readdir, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { ImprintError, parseManifest, readModelGraph } from '@imprint/core';
 import type { Manifest, ManifestFile } from '@imprint/core';
@@ -12,6 +11,7 @@ import { checkContent, readError, readWithSha256 } from './read-file.ts';
 import { listHubManifests } from './hub-manifest.ts';
 import { readHubModel } from './read-hub-model.ts';
 import { readTransformersFolder } from './transformers-folder.ts';
+import { ownRequire } from '../own-files.ts';
 
 /** The backbone that comes with Imprint. */
 export const EMBEDDED_NAME = 'imprint-tiny';
@@ -89,8 +89,9 @@ async function readFolder(folder: string, options: ReadModelOptions): Promise<Mo
 
 /** The embedded backbone's manifest, wherever npm put its package. */
 function embeddedManifest(): string {
+  const require = ownRequire();
   try {
-    return createRequire(import.meta.url).resolve('@imprint/imprint-tiny/manifest.json');
+    return require.resolve('@imprint/imprint-tiny/manifest.json');
   } catch (cause) {
     throw new ImprintError(
       'BACKBONE_NOT_FOUND',
