@@ -21,7 +21,7 @@ export function requireOwnFiles(): void {
   const file = here();
   if (file !== undefined && existsSync(join(dirname(file), `backbone-worker${extname(file)}`))) return;
   const next =
-    "Leave it out of the bundle: esbuild --external:@imprint/node, Next.js serverExternalPackages: ['@imprint/node'].";
+    'Leave it out of the bundle: esbuild --external:@imprint/node, Next.js serverExternalPackages and outputFileTracingIncludes (its README).';
   throw new ImprintError(
     'UNSUPPORTED',
     `Expected @imprint/node's own files beside its code, got a bundle without them. ${next}`,
