@@ -1,17 +1,10 @@
 /** The door for Node: a classifier of pictures with its backbone, its matrix engine and a free event loop. */
 
-import {
-  Classifier,
-  createWasmGemm,
-  ImprintError,
-  type Backbone,
-  type ClassifierOptions,
-  type Gemm,
-} from '@imprint/core';
+import { Classifier, createWasmGemm, type Backbone, type ClassifierOptions, type Gemm } from '@imprint/core';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ImageInput } from './image-input.ts';
 import { loadBackbone, type LoadBackboneOptions } from './load-backbone.ts';
-import { createOrtGemm } from './ort-gemm.ts';
+import { createOrtGemm, ForeignRealmError } from './ort-gemm.ts';
 
 /** Options of the classifier itself; Node brings the matrix engine and the event loop's turns. */
 export type NodeClassifierOptions = Pick<ClassifierOptions, 'head' | 'unknownBelow' | 'memory' | 'gemm'>;
@@ -30,7 +23,7 @@ let sharedGemm: Promise<Gemm> | undefined;
 /** One matrix engine for the process: its sessions are small, on the CPU, and keep no process alive. */
 function processGemm(): Promise<Gemm> {
   sharedGemm ??= createOrtGemm().catch((error: unknown) => {
-    if (error instanceof ImprintError && error.code === 'UNSUPPORTED') return inForeignRealm();
+    if (error instanceof ForeignRealmError) return inForeignRealm();
     sharedGemm = undefined;
     throw error;
   });

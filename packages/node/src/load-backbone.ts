@@ -10,7 +10,6 @@ import { sourceOf, type ImageInput } from './image-input.ts';
 import type { ReadModelOptions } from './models/model-content.ts';
 import { readModel } from './models/read-model.ts';
 import { loadSharp } from './native-modules.ts';
-import { requireOwnFiles } from './own-files.ts';
 import { PictureWorkers } from './picture-workers.ts';
 
 export interface LoadBackboneOptions extends ReadModelOptions {
@@ -122,7 +121,6 @@ class WorkerBackbone implements NodeBackbone {
  */
 export async function loadBackbone(nameOrPath?: string, options: LoadBackboneOptions = {}): Promise<NodeBackbone> {
   checkOptions(options);
-  requireOwnFiles();
   const first = await readModel(nameOrPath, options);
   const { identity, notes, manifest } = first;
   if (identity.preprocessing === undefined) {

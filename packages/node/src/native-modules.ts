@@ -6,6 +6,7 @@ import type Sharp from 'sharp';
 import { ownRequire } from './own-files.ts';
 
 let onnxRuntimeLoaded: typeof OnnxRuntime | undefined;
+let sharpLoaded: typeof Sharp | undefined;
 
 function firstLine(cause: unknown): string {
   return (cause instanceof Error ? cause.message : String(cause)).trim().split('\n')[0].replace(/\.$/, '');
@@ -30,7 +31,7 @@ export function onnxRuntime(): typeof OnnxRuntime {
 /** @throws UNSUPPORTED where it does not load */
 export async function loadSharp(): Promise<typeof Sharp> {
   try {
-    return (await import('sharp')).default;
+    return (sharpLoaded ??= (await import('sharp')).default);
   } catch (cause) {
     const next = 'Install it on this machine: npm install --include=optional sharp.';
     const message = `Expected sharp to load on ${process.platform} ${process.arch}, got: ${firstLine(cause)}. ${next}`;

@@ -69,6 +69,9 @@ export async function createOrtGemm(options: OrtGemmOptions = {}): Promise<Gemm 
   return gemm;
 }
 
+/** ONNX Runtime was loaded, but in a realm whose typed arrays are not its own. */
+export class ForeignRealmError extends ImprintError {}
+
 class OrtGemm implements Gemm {
   readonly name: string;
   private readonly options: OrtGemmOptions;
@@ -150,7 +153,7 @@ class OrtGemm implements Gemm {
       if (!isTagged(cause, 'Error') || !/data must be type of/.test((cause as Error).message)) throw cause;
       const next = "Run the tests outside of it (Vitest: pool 'forks'), or use core's createWasmGemm.";
       const message = `Expected ONNX Runtime in Node's own realm, got a realm with typed arrays of its own (Jest, vm). ${next}`;
-      throw new ImprintError('UNSUPPORTED', message, { cause });
+      throw new ForeignRealmError('UNSUPPORTED', message, { cause });
     }
   }
 

@@ -17,7 +17,7 @@ function here(): string | undefined {
 }
 
 /** @throws UNSUPPORTED where the code runs without the files beside it */
-export function requireOwnFiles(): void {
+function requireOwnFiles(): void {
   const file = here();
   if (file !== undefined && existsSync(join(dirname(file), `backbone-worker${extname(file)}`))) return;
   const next =

@@ -14,11 +14,14 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const APP = `
-import { loadBackbone } from '@imprint/node';
-loadBackbone(undefined, { device: 'cpu' }).then(
-  (backbone) => { console.log(backbone.identity.name); return backbone.dispose(); },
-  ({ code, message }) => console.log(code, message),
-);
+import { createClassifier, loadBackbone } from '@imprint/node';
+const tell = ({ code, message }) => console.log(code, message);
+loadBackbone(undefined, { device: 'cpu' })
+  .then((backbone) => { console.log(backbone.identity.name); return backbone.dispose(); })
+  .catch(tell)
+  .then(() => createClassifier({ device: 'cpu' }))
+  .then((classifier) => classifier.dispose())
+  .catch(tell);
 `;
 
 async function run(format: 'esm' | 'cjs', external: string[]): Promise<string> {

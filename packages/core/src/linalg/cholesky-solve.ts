@@ -8,7 +8,7 @@ import { subtractProduct } from './subtract-product.ts';
 import { wasmGemm } from './wasm-gemm.ts';
 
 /** Product of the same kind of floats. */
-export async function product<F extends Floats>(a: F, b: F, shape: GemmShape, { gemm }: FitContext): Promise<F> {
+async function product<F extends Floats>(a: F, b: F, shape: GemmShape, { gemm }: FitContext): Promise<F> {
   if (a instanceof Float64Array) return gemm.f64(a, b as Float64Array, shape) as Promise<F>;
   return gemm.f32(a as Float32Array, b as Float32Array, shape) as Promise<F>;
 }
