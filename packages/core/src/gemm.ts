@@ -38,8 +38,12 @@ export interface BlockBidiagonal {
 export interface Gemm {
   /** Says who computes, for reports: `onnxruntime-node cpu`, `typescript`. */
   readonly name: string;
-  f32(a: Float32Array, b: Float32Array, shape: GemmShape): Promise<Float32Array>;
-  f64(a: Float64Array, b: Float64Array, shape: GemmShape): Promise<Float64Array>;
+  /**
+   * @param out where the product may go, m x n, sharing no memory with the others: what is returned is `out`, or an array of the
+   *   engine's own with `out` as it was
+   */
+  f32(a: Float32Array, b: Float32Array, shape: GemmShape, out?: Float32Array): Promise<Float32Array>;
+  f64(a: Float64Array, b: Float64Array, shape: GemmShape, out?: Float64Array): Promise<Float64Array>;
   /**
    * `C -= op(A) op(B)` in place, for engines that can without an array for the product; `c` is m x n and shares no memory with
    * the others.

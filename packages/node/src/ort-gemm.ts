@@ -116,20 +116,20 @@ class OrtGemm implements Gemm {
     }
   }
 
-  f32(a: Float32Array, b: Float32Array, shape: GemmShape): Promise<Float32Array> {
-    return this.product('f32', a, b, shape);
+  f32(a: Float32Array, b: Float32Array, shape: GemmShape, out?: Float32Array): Promise<Float32Array> {
+    return this.product('f32', a, b, shape, out);
   }
 
-  f64(a: Float64Array, b: Float64Array, shape: GemmShape): Promise<Float64Array> {
-    return this.product('f64', a, b, shape);
+  f64(a: Float64Array, b: Float64Array, shape: GemmShape, out?: Float64Array): Promise<Float64Array> {
+    return this.product('f64', a, b, shape, out);
   }
 
   async subtract32(c: Float32Array, a: Float32Array, b: Float32Array, shape: GemmShape): Promise<void> {
-    await this.product('f32', a, b, shape, c);
+    await this.product('f32', a, b, shape, c, true);
   }
 
   async subtract64(c: Float64Array, a: Float64Array, b: Float64Array, shape: GemmShape): Promise<void> {
-    await this.product('f64', a, b, shape, c);
+    await this.product('f64', a, b, shape, c, true);
   }
 
   bidiagonalSquares64(right: readonly Float64Array[], rows: number, factor: BlockBidiagonal): Promise<Float64Array> {
@@ -214,8 +214,15 @@ class OrtGemm implements Gemm {
     for (const session of sessions) if (session.status === 'fulfilled') await session.value.release();
   }
 
-  /** The product, or `c` with the product subtracted. */
-  private async product<T extends Floats>(kind: Kind, a: T, b: T, shape: GemmShape, c?: T): Promise<T> {
+  /** The product, in `c` where there is one, or `c` with the product subtracted. */
+  private async product<T extends Floats>(
+    kind: Kind,
+    a: T,
+    b: T,
+    shape: GemmShape,
+    c?: T,
+    subtract = false,
+  ): Promise<T> {
     const { m, n, k, transposeA = false, transposeB = false } = shape;
     for (const [name, value] of Object.entries({ m, n, k })) {
       if (!(Number.isSafeInteger(value) && value >= 0)) throw expected(name, 'an integer of at least 0', value);
@@ -224,8 +231,8 @@ class OrtGemm implements Gemm {
     if (b.length !== k * n) throw expected('b', `${k * n} values (k = ${k}, n = ${n})`, b);
     if (c && c.length !== m * n) throw expected('c', `${m * n} values (m = ${m}, n = ${n})`, c);
     const out = c ?? ((kind === 'f64' ? new Float64Array(m * n) : new Float32Array(m * n)) as T);
+    if (k === 0 && !subtract) out.fill(0);
     if (out.length === 0 || k === 0) return out;
-    const subtract = c !== undefined;
     const session = await this.session(kind, transposeA, transposeB, subtract);
     const [first, second] = [unshared(a), unshared(b)];
 

@@ -78,6 +78,7 @@ async function addProducts(
   isLower: boolean,
   context: FitContext,
 ): Promise<void> {
+  const room = new Float32Array(Math.min(BLOCK_ROWS, rowsA) * rowsB);
   for (const group of groups) {
     const right = groupColumns(b, 0, rowsB, width, group);
     for (let first = 0; first < rowsA; first += BLOCK_ROWS) {
@@ -86,7 +87,8 @@ async function addProducts(
       const columns = isLower ? first + rows : rowsB;
       const left = groupColumns(a, first, rows, width, group);
       const shape = { m: rows, n: columns, k: group.width, transposeB: true };
-      const products = await context.gemm.f32(left, right.subarray(0, columns * group.width), shape);
+      const some = right.subarray(0, columns * group.width);
+      const products = await context.gemm.f32(left, some, shape, room.subarray(0, rows * columns));
       for (let i = 0, at = 0; i < rows; i++) {
         const row = (first + i) * rowsB;
         for (let j = 0; j < columns; j++, at++) out[row + j] += group.weight * products[at];

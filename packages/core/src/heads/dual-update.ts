@@ -14,7 +14,7 @@ import type { GemmShape } from '../gemm.ts';
 import type { FitContext, Memory } from '../head.ts';
 import { solveSymmetric } from '../linalg/cholesky-solve.ts';
 import { invert } from '../linalg/low-rank-update.ts';
-import { subtractProduct } from '../linalg/subtract-product.ts';
+import { subtractProduct } from '../linalg/products-in-place.ts';
 import { chosenRows } from '../memory/chosen-rows.ts';
 import { rowKey } from '../memory/match-rows.ts';
 import type { DualBase, DualKernel, DualSystem, KeptDual, UpdateDual } from './dual-base.ts';

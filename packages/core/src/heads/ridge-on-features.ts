@@ -6,6 +6,7 @@
  */
 
 import type { FitContext, FittedHead, Memory } from '../head.ts';
+import { writeProduct } from '../linalg/products-in-place.ts';
 import { tapFactors } from '../projection/integer-projection.ts';
 import type { Projection, ProjectionInput } from '../projection/projection.ts';
 import { integerBalanceWeights } from './class-balance.ts';
@@ -168,7 +169,8 @@ async function leaveOneOutScores(
     const right = new Float64Array(await featuresOf(block));
     await context.yieldToHost?.();
     const shape = { m: count, n: numClasses, k: numFeatures, transposeB: true };
-    out.set(await context.gemm.f64(right, coefficients, shape), first * numClasses);
+    const own = out.subarray(first * numClasses, (first + count) * numClasses);
+    await writeProduct(own, right, coefficients, shape, context);
     await context.yieldToHost?.();
     const keys = Array.from(block, (i) => rowKey(codes, width, i));
     await context.yieldToHost?.();

@@ -8,7 +8,7 @@
 import type { FitContext } from '../head.ts';
 import { householderPanel, type BlockReflector } from './householder-panel.ts';
 import { padded, reflectorProduct } from './reflector-product.ts';
-import { subtractProduct } from './subtract-product.ts';
+import { subtractProduct } from './products-in-place.ts';
 import { transpose } from './transpose.ts';
 
 /** Block tridiagonal: block k holds rows and columns `[band k, band (k + 1))`. */

@@ -2,7 +2,7 @@
 
 import type { BlockBidiagonal } from '../gemm.ts';
 import type { FitContext } from '../head.ts';
-import { subtractProduct } from './subtract-product.ts';
+import { subtractProduct } from './products-in-place.ts';
 import { wasmGemm } from './wasm-gemm.ts';
 
 /** Rows that core solves itself where the engine does not at once. */

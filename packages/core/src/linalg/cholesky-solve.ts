@@ -4,22 +4,24 @@ import type { GemmShape } from '../gemm.ts';
 import type { FitContext } from '../head.ts';
 import type { CholeskyFactor } from './cholesky.ts';
 import { zerosLike, type Floats } from './small-cholesky.ts';
-import { subtractProduct } from './subtract-product.ts';
+import { subtractProduct, writeProduct } from './products-in-place.ts';
 import { wasmGemm } from './wasm-gemm.ts';
-
-/** Product of the same kind of floats. */
-async function product<F extends Floats>(a: F, b: F, shape: GemmShape, { gemm }: FitContext): Promise<F> {
-  if (a instanceof Float64Array) return gemm.f64(a, b as Float64Array, shape) as Promise<F>;
-  return gemm.f32(a as Float32Array, b as Float32Array, shape) as Promise<F>;
-}
 
 /** Multiplications that are done before an engine has woken its threads. */
 const MOST_OWN = 2 ** 21;
 
-/** `product`, by core itself where it is small. */
-function smallProduct<F extends Floats>(a: F, b: F, shape: GemmShape, context: FitContext): Promise<F> {
-  const { m, n, k } = shape;
-  return product(a, b, shape, m * n * k <= MOST_OWN ? { ...context, gemm: wasmGemm } : context);
+/** `op(inverse) own` in the place of `own`, by core itself where it is small; `room` holds as much. */
+async function solveBlock<F extends Floats>(
+  inverse: F,
+  own: F,
+  shape: GemmShape,
+  room: F,
+  { gemm }: FitContext,
+): Promise<void> {
+  const solved = room.subarray(0, own.length) as F;
+  const small = shape.m * shape.n * shape.k <= MOST_OWN;
+  await writeProduct(solved, inverse, own, shape, { gemm: small ? wasmGemm : gemm });
+  own.set(solved);
 }
 
 /**
@@ -40,18 +42,20 @@ export async function solveLower<F extends Floats>(
 
 /** Forward substitution from block `first` on; `solved` starts at that block's row. */
 export async function forward<F extends Floats>(
-  { order, block, panels, inverses }: CholeskyFactor<F>,
+  factor: CholeskyFactor<F>,
   first: number,
   solved: F,
   count: number,
   context: FitContext,
 ): Promise<void> {
+  const { order, block, panels, inverses } = factor;
+  const room = zerosLike(solved, Math.min(block, order - first * block) * count);
   for (let k = first; k < panels.length; k++) {
     context.signal?.throwIfAborted();
     const width = Math.min(block, order - k * block);
     const row = (k - first) * block;
     const own = solved.subarray(row * count, (row + width) * count) as F;
-    own.set(await smallProduct(inverses[k], own, { m: width, n: count, k: width }, context));
+    await solveBlock(inverses[k], own, { m: width, n: count, k: width }, room, context);
     const height = order - k * block - width;
     if (height === 0) continue;
     const below = panels[k].subarray(width * width) as F;
@@ -73,6 +77,7 @@ export async function solveUpper<F extends Floats>(
 ): Promise<F> {
   const { order, block, panels, inverses } = factor;
   const solved = right.slice() as F;
+  const room = zerosLike(solved, Math.min(block, order) * count);
   for (let k = panels.length - 1; k >= 0; k--) {
     context.signal?.throwIfAborted();
     const start = k * block;
@@ -84,7 +89,7 @@ export async function solveUpper<F extends Floats>(
       const rest = solved.subarray((start + row) * count, (start + row + rows) * count) as F;
       await subtractProduct(own, below, rest, { m: width, n: count, k: rows, transposeA: true }, context);
     }
-    own.set(await smallProduct(inverses[k], own, { m: width, n: count, k: width, transposeA: true }, context));
+    await solveBlock(inverses[k], own, { m: width, n: count, k: width, transposeA: true }, room, context);
   }
   await context.yieldToHost?.();
   return solved;

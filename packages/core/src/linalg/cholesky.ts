@@ -3,7 +3,7 @@
 import type { FitContext } from '../head.ts';
 import { inverseLower } from './cholesky-solve.ts';
 import { factorSmall, invertLower, notPositiveDefinite, zerosLike, type Floats } from './small-cholesky.ts';
-import { subtractProduct } from './subtract-product.ts';
+import { subtractProduct, writeProduct } from './products-in-place.ts';
 import { wasmGemm } from './wasm-gemm.ts';
 
 /** Columns of a panel that plain loops factor. */
@@ -86,6 +86,9 @@ async function factorPanels<F extends Floats>(
   const inverses: F[] = [];
   // All panels at once: an engine may collect garbage for every large array.
   const memory = allocate(panelEntries(order, block));
+  const atOnce = context.gemm.choleskyPanel64 !== undefined;
+  let room: F | undefined;
+  const spare = (length: number): F => (room ??= allocate(order * Math.min(block, order))).subarray(0, length) as F;
   let at = 0;
   for (let start = 0; start < order; start += block) {
     context.signal?.throwIfAborted();
@@ -93,13 +96,16 @@ async function factorPanels<F extends Floats>(
     const height = order - start;
     const panel = memory.subarray(at, at + height * width) as F;
     at += panel.length;
-    await copyPanel(matrix, order, start, width, panel, context);
-    const diagonal = whole.diagonal?.subarray(start) ?? diagonalOf(panel, width, ridge);
-    if (whole.diagonal === undefined) for (let i = 0; i < width; i++) panel[i * width + i] += ridge;
+    let given = atOnce ? panel : spare(panel.length);
+    await copyPanel(matrix, order, start, width, given, context);
+    const diagonal = whole.diagonal?.subarray(start) ?? diagonalOf(given, width, ridge);
+    if (whole.diagonal === undefined) for (let i = 0; i < width; i++) given[i * width + i] += ridge;
     const pivots = { start: whole.start + start, order: whole.order, diagonal };
-    const inverse =
-      (await panelAtOnce(panel, width, panels, block, pivots, context)) ??
-      (await panelInSteps(panel, width, panels, block, pivots, context));
+    let inverse = await panelAtOnce(given, width, panels, block, pivots, context);
+    if (inverse === undefined) {
+      if (given === panel) (given = spare(panel.length)).set(panel);
+      inverse = await panelInSteps(given, panel, width, panels, block, pivots, context);
+    }
     panels.push(panel);
     inverses.push(inverse);
     await context.yieldToHost?.();
@@ -117,8 +123,12 @@ function panelEntries(order: number, block: number): number {
 /** Bytes of a panel's rows that stay near the cores while the products of all panels before it are taken off. */
 const STEP_BYTES = 2 ** 22;
 
-/** A panel less the products of those before it, its diagonal block factored, the rest solved; returns the block's inverse. */
+/**
+ * Panel `given` of the matrix less the products of those before it, its diagonal block factored, the rest solved into `panel`
+ * (elsewhere); returns the block's inverse.
+ */
 async function panelInSteps<F extends Floats>(
+  given: F,
   panel: F,
   width: number,
   before: readonly F[],
@@ -130,7 +140,7 @@ async function panelInSteps<F extends Floats>(
   const step = Math.max(256, Math.floor(STEP_BYTES / (width * panel.BYTES_PER_ELEMENT)));
   for (let first = 0; first < height; first += step) {
     const rows = Math.min(step, height - first);
-    const own = panel.subarray(first * width, (first + rows) * width) as F;
+    const own = given.subarray(first * width, (first + rows) * width) as F;
     for (const [k, other] of before.entries()) {
       const offset = (before.length - k) * block * block;
       const beside = other.subarray(offset + first * block, offset + (first + rows) * block) as F;
@@ -138,9 +148,12 @@ async function panelInSteps<F extends Floats>(
       await subtractProduct(own, beside, across, { m: rows, n: width, k: block, transposeB: true }, context);
     }
   }
-  const inverse = await factorDiagonal(panel, width, pivots, context);
+  const inverse = await factorDiagonal(given, width, pivots, context);
+  panel.set(given.subarray(0, width * width));
   if (height > width) {
-    await solveRows(panel.subarray(width * width) as F, inverse, width, context);
+    const shape = { m: height - width, n: width, k: width, transposeB: true };
+    const [solved, right] = [panel, given].map((rows) => rows.subarray(width * width) as F);
+    await writeProduct(solved, right, inverse, shape, context);
   }
   return inverse;
 }
@@ -192,28 +205,6 @@ async function copyPanel(
 
 function diagonalOf(panel: Floats, width: number, ridge: number): Float64Array {
   return Float64Array.from({ length: width }, (_, i) => panel[i * width + i] + ridge);
-}
-
-/** Rows that are solved at a time: bounds the memory beside them. */
-const SOLVED_ROWS = 1024;
-
-/** `B L^-T` in place, for rows B and the inverse of L, width x width. */
-async function solveRows<F extends Floats>(rows: F, inverse: F, width: number, context: FitContext): Promise<void> {
-  // What is subtracted from zeros is less the product: by the inverse less, it is the product, in memory that serves all rows.
-  const less = inverse.map((x) => -x) as F;
-  const room = zerosLike(rows, Math.min(rows.length, SOLVED_ROWS * width));
-  for (let at = 0; at < rows.length; at += room.length) {
-    const left = rows.subarray(at, at + room.length) as F;
-    const solved = room.subarray(0, left.length).fill(0) as F;
-    await subtractProduct(
-      solved,
-      left,
-      less,
-      { m: left.length / width, n: width, k: width, transposeB: true },
-      context,
-    );
-    left.set(solved);
-  }
 }
 
 /** Where in the whole matrix a diagonal block stands, for errors, and what its diagonal was before anything was subtracted. */

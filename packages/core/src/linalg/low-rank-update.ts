@@ -9,7 +9,7 @@
 
 import { ImprintError } from '../errors.ts';
 import type { FitContext } from '../head.ts';
-import { subtractProduct } from './subtract-product.ts';
+import { subtractProduct } from './products-in-place.ts';
 
 export class LowRankUpdate {
   readonly #order: number;

@@ -8,7 +8,7 @@ import { ImprintError } from '../errors.ts';
 import type { FitContext } from '../head.ts';
 import { type CholeskyFactor, type SymmetricPanels } from './cholesky.ts';
 import { solveSymmetric } from './cholesky-solve.ts';
-import { subtractProduct } from './subtract-product.ts';
+import { subtractProduct } from './products-in-place.ts';
 
 /** Rows of a panel that one product sums over: engines cut products by rows and columns only. */
 const SUMMED_ROWS = 4096;

@@ -2,7 +2,7 @@
 
 import type { FitContext } from '../head.ts';
 import type { BlockReflector } from './householder-panel.ts';
-import { subtractProduct } from './subtract-product.ts';
+import { subtractProduct } from './products-in-place.ts';
 import { transpose } from './transpose.ts';
 
 /** Reflectors that are applied at once: products of a small inner dimension wait for memory. */

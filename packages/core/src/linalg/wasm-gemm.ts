@@ -89,6 +89,7 @@ function sameValues(a: Floats, b: Floats): boolean {
   return a === b || (a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length);
 }
 
+type Singles = Float32Array<ArrayBuffer>;
 type Doubles = Float64Array<ArrayBuffer>;
 
 /** A vector times a matrix whose inner index runs along memory: copying the matrix would cost more than the product. */
@@ -126,6 +127,7 @@ export function createWasmGemm(yieldToHost?: () => Promise<void>): PortableGemm 
     if (a.length !== m * k) throw expected('a', `${m} x ${k} = ${m * k} numbers`, a);
     if (b.length !== k * n) throw expected('b', `${k} x ${n} = ${k * n} numbers`, b);
     if (out.length !== m * n) throw expected('c', `${m} x ${n} = ${m * n} numbers`, out);
+    if (k === 0 && !subtract) out.fill(0);
     if (m === 0 || n === 0 || k === 0) return;
     const left: Side = { values: a, outer: m, innerAlong: !transposeA };
     const right: Side = { values: b, outer: n, innerAlong: transposeB };
@@ -135,31 +137,26 @@ export function createWasmGemm(yieldToHost?: () => Promise<void>): PortableGemm 
     get name() {
       return linearAlgebraModule(MEMORY_BYTES)?.name ?? fallback.name;
     },
-    async f32(a: Float32Array<ArrayBuffer>, b: Float32Array<ArrayBuffer>, shape: GemmShape) {
+    async f32(a: Singles, b: Singles, shape: GemmShape, out?: Singles) {
       const kernel = kernelFor(4);
       if (kernel === undefined) return fallback.f32(a, b, shape);
-      const out = new Float32Array(shape.m * shape.n);
-      await multiply(kernel, a, b, shape, out);
-      return out;
+      const product = out ?? new Float32Array(shape.m * shape.n);
+      await multiply(kernel, a, b, shape, product);
+      return product;
     },
-    async f64(a: Doubles, b: Doubles, shape: GemmShape) {
+    async f64(a: Doubles, b: Doubles, shape: GemmShape, out?: Doubles) {
       const kernel = alongVector(shape) ? undefined : kernelFor(8);
       if (kernel === undefined) return fallback.f64(a, b, shape);
-      const out = new Float64Array(shape.m * shape.n);
-      await multiply(kernel, a, b, shape, out);
-      return out;
+      const product = out ?? new Float64Array(shape.m * shape.n);
+      await multiply(kernel, a, b, shape, product);
+      return product;
     },
     async subtract64(c: Doubles, a: Doubles, b: Doubles, shape: GemmShape) {
       const kernel = alongVector(shape) ? undefined : kernelFor(8);
       if (kernel === undefined) return fallback.subtract64(c, a, b, shape);
       await multiply(kernel, a, b, shape, c, true);
     },
-    async subtract32(
-      c: Float32Array<ArrayBuffer>,
-      a: Float32Array<ArrayBuffer>,
-      b: Float32Array<ArrayBuffer>,
-      shape: GemmShape,
-    ) {
+    async subtract32(c: Singles, a: Singles, b: Singles, shape: GemmShape) {
       const kernel = kernelFor(4);
       if (kernel === undefined) return fallback.subtract32(c, a, b, shape);
       await multiply(kernel, a, b, shape, c, true);

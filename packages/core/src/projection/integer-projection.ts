@@ -84,11 +84,14 @@ export function integerProjection(
     async project(codes, count, context: FitContext) {
       const out = new Int8Array(count * numFeatures);
       if (count > 0) right();
+      const most = Math.min(BLOCK_ROWS, count);
+      const leftRoom = new Float32Array(most * columns);
+      const productRoom = new Float32Array(most * Math.min(block, numFeatures));
       await context.yieldToHost?.();
       for (let first = 0; first < count; first += BLOCK_ROWS) {
         context.signal?.throwIfAborted();
         const rows = Math.min(BLOCK_ROWS, count - first);
-        const left = new Float32Array(rows * columns);
+        const left = leftRoom.subarray(0, rows * columns);
         for (let i = 0; i < rows; i++) {
           for (let tap = 0; tap < used; tap++) {
             const from = (first + i) * width + tap * dim;
@@ -100,7 +103,8 @@ export function integerProjection(
         for (let start = 0; start < numFeatures; start += block) {
           const n = Math.min(block, numFeatures - start);
           const some = right().subarray(start * columns, (start + n) * columns);
-          const products = await context.gemm.f32(left, some, { m: rows, n, k: columns, transposeB: true });
+          const shape = { m: rows, n, k: columns, transposeB: true };
+          const products = await context.gemm.f32(left, some, shape, productRoom.subarray(0, rows * n));
           const turnRows = Math.max(1, Math.floor(TURN_FEATURES / n));
           for (let i = 0; i < rows; i++) {
             activate(products, i * n, n, out, (first + i) * numFeatures + start);

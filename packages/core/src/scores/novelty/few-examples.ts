@@ -11,7 +11,7 @@ import type { FitContext, Memory } from '../../head.ts';
 import { choleskyFactor, type CholeskyFactor } from '../../linalg/cholesky.ts';
 import { solveLower, solveUpper } from '../../linalg/cholesky-solve.ts';
 import { invertLower } from '../../linalg/small-cholesky.ts';
-import { subtractProduct } from '../../linalg/subtract-product.ts';
+import { subtractProduct } from '../../linalg/products-in-place.ts';
 
 /** T, dim x dim, and U, numExamples x dim. */
 export interface FewWhitening {
