@@ -17,8 +17,9 @@ export interface MachinePeaks {
   readonly copyGBps: number;
 }
 
-const ORDER_F32 = 2048;
-const ORDER_F64 = 1024;
+// No powers of two: ONNX Runtime's products of such are a fourth slower.
+const ORDER_F32 = 1920;
+const ORDER_F64 = 1200;
 const MEMORY_BYTES = 2 ** 28;
 const ROUNDS = 5;
 

@@ -45,9 +45,14 @@ function columnsOf<T extends Floats>(matrix: T, first: number, count: number, he
   return packed;
 }
 
-/** ONNX Runtime takes no shared memory ("Invalid argument"): such a matrix is copied, any other is passed as it is. */
+/** ONNX Runtime takes no shared memory ("Invalid argument"). */
+function isShared({ buffer }: Floats | Int8Array): boolean {
+  return buffer instanceof SharedArrayBuffer;
+}
+
+/** A matrix in shared memory is copied, any other is passed as it is. */
 function unshared<T extends Floats | Int8Array>(matrix: T): T {
-  return matrix.buffer instanceof SharedArrayBuffer ? (matrix.slice() as T) : matrix;
+  return isShared(matrix) ? (matrix.slice() as T) : matrix;
 }
 
 /**
@@ -230,7 +235,8 @@ class OrtGemm implements Gemm {
     if (a.length !== m * k) throw expected('a', `${m * k} values (m = ${m}, k = ${k})`, a);
     if (b.length !== k * n) throw expected('b', `${k * n} values (k = ${k}, n = ${n})`, b);
     if (c && c.length !== m * n) throw expected('c', `${m * n} values (m = ${m}, n = ${n})`, c);
-    const out = c ?? ((kind === 'f64' ? new Float64Array(m * n) : new Float32Array(m * n)) as T);
+    const given = c !== undefined && (subtract || !isShared(c)) ? c : undefined;
+    const out = given ?? ((kind === 'f64' ? new Float64Array(m * n) : new Float32Array(m * n)) as T);
     if (k === 0 && !subtract) out.fill(0);
     if (out.length === 0 || k === 0) return out;
     const session = await this.session(kind, transposeA, transposeB, subtract);

@@ -150,6 +150,30 @@ describe('createOrtGemm', () => {
     expect(buffer).toEqual(before);
   });
 
+  it('writes into the place that is given, whatever was there, in whole rows and in tiles', async () => {
+    for (const shape of [
+      { m: 7, n: 5, k: 9 },
+      { m: 700, n: 900, k: 1700 },
+      { m: 300, n: 400, k: 20_000 },
+      { m: 4, n: 5, k: 0 },
+    ]) {
+      const a = Float32Array.from(codes(shape.m * shape.k, 3));
+      const b =
+        a.length < shape.k * shape.n ? new Float32Array(shape.k * shape.n).fill(1) : a.subarray(0, shape.k * shape.n);
+      const out = new Float32Array(shape.m * shape.n).fill(NaN);
+      const fresh = await gemm.f32(a, b, shape);
+      expect(await gemm.f32(a, b, shape, out)).toBe(out);
+      expect(Buffer.compare(bytesOf(out), bytesOf(fresh))).toBe(0);
+    }
+    const one = Float64Array.of(2);
+    const shared = new Float64Array(new SharedArrayBuffer(8));
+    expect(await gemm.f64(one, one, { m: 1, n: 1, k: 1 }, shared)).toEqual(Float64Array.of(4));
+    await expect(gemm.f64(one, one, { m: 1, n: 1, k: 1 }, new Float64Array(2))).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'Expected 1 values (m = 1, n = 1) for c, got Float64Array of length 2.',
+    });
+  });
+
   it('takes matrices in shared memory, which ONNX Runtime itself refuses', async () => {
     const shared = new Float32Array(new SharedArrayBuffer(16));
     shared.set([1, 2, 3, 4]);

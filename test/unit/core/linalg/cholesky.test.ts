@@ -111,8 +111,6 @@ describe('Cholesky factorisation', () => {
     for (let i = 0; i < order; i++) {
       for (let j = 0; j <= i; j++) a[i * order + j] = i === j ? order : values[i * order + j];
     }
-    const { wasmGemm } = await import('../../../../packages/core/src/linalg/wasm-gemm.ts');
-    const wide = { gemm: wasmGemm };
     const x = noise(order, 3);
     const right = new Float64Array(order);
     for (let i = 0; i < order; i++) {
@@ -130,16 +128,25 @@ describe('Cholesky factorisation', () => {
       }
       return panel;
     });
-    const factor = await choleskyFactor({ order, block, panels }, order, wide);
-    expect(factor.block).toBe(block);
-    expect(largestDifference(await solveSymmetric(factor, right, 1, wide), x)).toBeLessThan(1e-12);
-    const single = await choleskyFactor32({ order, block, panels }, order, wide);
-    const solved = await solveSymmetric(single, Float32Array.from(right), 1, wide);
-    expect(largestDifference(solved, x)).toBeLessThan(1e-5);
     // In the second diagonal block, beyond its first small block.
     const inside = 200;
-    panels[1][inside * block + inside] = -1;
-    await expect(choleskyFactor({ order, block, panels }, order, wide)).rejects.toThrow(`pivot ${block + inside} = -`);
+    const spoiled = panels.map((panel) => panel.slice());
+    spoiled[1][inside * block + inside] = -1;
+    const { wasmGemm } = await import('../../../../packages/core/src/linalg/wasm-gemm.ts');
+    const { choleskyPanel64: _, ...withoutPanels } = wasmGemm;
+    for (const gemm of [wasmGemm, { ...withoutPanels, name: 'without panels' }, typedArrayGemm]) {
+      const before = panels.map((panel) => panel.slice());
+      const factor = await choleskyFactor({ order, block, panels }, order, { gemm });
+      expect(panels).toEqual(before);
+      expect(factor.block).toBe(block);
+      expect(largestDifference(await solveSymmetric(factor, right, 1, { gemm }), x)).toBeLessThan(1e-12);
+      const single = await choleskyFactor32({ order, block, panels }, order, { gemm });
+      const solved = await solveSymmetric(single, Float32Array.from(right), 1, { gemm });
+      expect(largestDifference(solved, x)).toBeLessThan(1e-5);
+      await expect(choleskyFactor({ order, block, panels: spoiled }, order, { gemm })).rejects.toThrow(
+        `pivot ${block + inside} = -`,
+      );
+    }
   });
 
   it('names the pivot of a matrix that is not positive definite, in any block', async () => {

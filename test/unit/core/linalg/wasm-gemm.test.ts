@@ -118,6 +118,34 @@ describe.each([relaxed, plain])(
       ).toBe(true);
     });
 
+    it('write into the place that is given, whatever was there', async () => {
+      for (const shape of [
+        { m: 5, n: 7, k: 9 },
+        { m: 70, n: 30, k: 600 },
+        { m: 3, n: 2, k: 4 },
+        { m: 4, n: 5, k: 0 },
+      ]) {
+        const a = numbers(shape.m * shape.k, 3, true);
+        const b = numbers(shape.k * shape.n, 4, true);
+        const product = naive(a, b, shape);
+        const doubles = new Float64Array(shape.m * shape.n).fill(NaN);
+        const singles = new Float32Array(shape.m * shape.n).fill(NaN);
+        expect(same(await wasmGemm.f64(a, b, shape, doubles), product)).toBe(true);
+        const found = await wasmGemm.f32(Float32Array.from(a), Float32Array.from(b), shape, singles);
+        expect(same(found, Float32Array.from(product))).toBe(true);
+        if (name === 'typescript') continue;
+        expect(found).toBe(singles);
+        // Products with few columns are plain loops, which have a place of their own.
+        if (shape.n > 2) expect(same(doubles, product)).toBe(true);
+      }
+      const one = Float64Array.of(1);
+      if (name !== 'typescript') {
+        await expect(
+          wasmGemm.f64(one, Float64Array.of(1, 2, 3), { m: 1, n: 3, k: 1 }, new Float64Array(2)),
+        ).rejects.toThrow('1 x 3 = 3 numbers');
+      }
+    });
+
     it.skipIf(name !== 'wasm simd')(
       'give the bits of the typed-array kernel in f64, whatever the numbers',
       async () => {
