@@ -42,7 +42,7 @@ async function sumOfPanels(
     panels.push(new Float64Array((order - start) * Math.min(block, order - start)));
     await context.yieldToHost?.();
   }
-  const into = { order, block, panels };
+  const into = { order, block, panels, isEmpty: true };
   const byWeight = new Map<number, number[]>();
   for (const [i, weight] of weights.entries()) {
     const rows = byWeight.get(weight);
@@ -93,12 +93,17 @@ export async function gramByBytes(
 
 /** Features looked at between two turns of the host. */
 const TURN_FEATURES = 2 ** 23;
+/** The sign bits of four bytes. */
+const SIGNS = 0x8080_8080;
 
 async function withoutSign(features: Int8Array, { yieldToHost, signal }: FitContext): Promise<boolean> {
-  for (let first = 0; first < features.length; first += TURN_FEATURES) {
+  const { buffer, byteOffset, length } = features;
+  const words = new Int32Array(buffer, byteOffset & ~3, byteOffset % 4 === 0 ? length >> 2 : 0);
+  for (let i = words.length * 4; i < length; i++) if (features[i] < 0) return false;
+  for (let first = 0; first < words.length; first += TURN_FEATURES / 4) {
     signal?.throwIfAborted();
-    const end = Math.min(features.length, first + TURN_FEATURES);
-    for (let i = first; i < end; i++) if (features[i] < 0) return false;
+    const end = Math.min(words.length, first + TURN_FEATURES / 4);
+    for (let i = first; i < end; i++) if ((words[i] & SIGNS) !== 0) return false;
     await yieldToHost?.();
   }
   return true;
@@ -194,35 +199,45 @@ async function transposeBytes(
 /** Entries added between two turns of the host. */
 const TURN_ENTRIES = 2 ** 20;
 
+/** Sets the panel to a multiple of the product, or adds that to it: reading zeros that were never written costs as much again. */
 async function addMultiple(
   panel: Float64Array,
   product: Int32Array | Float32Array | Float64Array,
   weight: number,
+  isEmpty: boolean,
   { yieldToHost }: FitContext,
 ): Promise<void> {
   for (let first = 0; first < product.length; first += TURN_ENTRIES) {
     const end = Math.min(product.length, first + TURN_ENTRIES);
-    for (let i = first; i < end; i++) panel[i] += weight * product[i];
+    if (isEmpty) for (let i = first; i < end; i++) panel[i] = weight * product[i];
+    else for (let i = first; i < end; i++) panel[i] += weight * product[i];
     await yieldToHost?.();
   }
 }
 
+/** Panels, and whether nothing was added to them yet. */
+interface GrowingPanels extends SymmetricPanels {
+  isEmpty: boolean;
+}
+
 /** Adds `weight` times what `multiply` gives for every panel: the product of its columns with its rows. */
 async function addPanels(
-  { order, block, panels }: SymmetricPanels,
+  into: GrowingPanels,
   weight: number,
   context: FitContext,
   multiply: (start: number, width: number) => Promise<Int32Array | Float32Array | Float64Array>,
 ): Promise<void> {
+  const { order, block, panels, isEmpty } = into;
   for (const [p, panel] of panels.entries()) {
     context.signal?.throwIfAborted();
     const start = p * block;
-    await addMultiple(panel, await multiply(start, Math.min(block, order - start)), weight, context);
+    await addMultiple(panel, await multiply(start, Math.min(block, order - start)), weight, isEmpty, context);
   }
+  into.isEmpty = false;
 }
 
 async function addBytes(
-  into: SymmetricPanels,
+  into: GrowingPanels,
   features: Int8Array,
   rows: readonly number[],
   weight: number,
@@ -238,7 +253,7 @@ async function addBytes(
 }
 
 async function addFloats(
-  into: SymmetricPanels,
+  into: GrowingPanels,
   features: Int8Array,
   rows: readonly number[],
   weight: number,
@@ -255,7 +270,7 @@ async function addFloats(
 
 /** Rows of many weights: integers up to 2^53 are exact in f64 too. */
 async function addWeighted(
-  into: SymmetricPanels,
+  into: GrowingPanels,
   features: Int8Array,
   rows: readonly number[],
   weights: Float64Array,

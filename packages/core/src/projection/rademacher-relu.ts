@@ -39,6 +39,12 @@ export function requantisingShift(length: number): number {
   return Math.max(0, Math.round(Math.log2(length / TARGET_DEVIATION)));
 }
 
+/** `min(max(h, 0) >> shift, 127)`. Half of them are negative, in no order that a branch could guess. */
+function feature(product: number, shift: number): number {
+  const h = product >> shift;
+  return h > 127 ? 127 : h & ~(h >> 31);
+}
+
 /** @param numFeatures M, default 4096 */
 export function rademacherRelu(input: ProjectionInput, numFeatures = 4096, seed = 1): Projection {
   const weights = rademacherWeights(numFeatures, input.taps * input.dim, seed);
@@ -51,11 +57,17 @@ export function rademacherRelu(input: ProjectionInput, numFeatures = 4096, seed 
     weights,
     numFeatures,
     (products, from, count, out, at) => {
-      for (let m = 0; m < count; m++) {
-        // Half of them are negative, in no order that a branch could guess.
-        const h = products[from + m] >> shift;
-        out[at + m] = h > 127 ? 127 : h & ~(h >> 31);
+      // Four features a word take half the time of four bytes.
+      const place = out.byteOffset + at;
+      const words = new Int32Array(out.buffer, place & ~3, place % 4 === 0 ? count >> 2 : 0);
+      for (let word = 0, m = from; word < words.length; word++, m += 4) {
+        const a = feature(products[m], shift);
+        const b = feature(products[m + 1], shift);
+        const c = feature(products[m + 2], shift);
+        const d = feature(products[m + 3], shift);
+        words[word] = a | (b << 8) | (c << 16) | (d << 24);
       }
+      for (let m = words.length * 4; m < count; m++) out[at + m] = feature(products[from + m], shift);
     },
     BLOCK,
   );

@@ -114,6 +114,20 @@ describe('Gram matrix by panels', () => {
     }
   });
 
+  it('sees a single sign, wherever it stands and wherever the features begin in memory', async () => {
+    const gemm = engines.find(({ int8 }) => int8 !== undefined);
+    if (gemm === undefined) return console.warn('SKIPPED: no engine multiplies bytes exactly on this processor');
+    const weights = new Float64Array(3).fill(1);
+    for (const offset of [0, 1, 2, 3]) {
+      for (let at = -1; at < 21; at++) {
+        const rows = new Int8Array(offset + 21).fill(5).subarray(offset);
+        if (at >= 0) rows[at] = -1;
+        const gram = await gramByBytes(rows, weights, 7, { gemm });
+        expect(gram === undefined, `offset ${offset}, place ${at}`).toBe(at >= 0);
+      }
+    }
+  });
+
   it('stops where the signal says so', async () => {
     const controller = new AbortController();
     controller.abort(new Error('enough'));

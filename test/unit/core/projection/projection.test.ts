@@ -34,6 +34,19 @@ describe.each(makers)('projection %s', (_name, make) => {
     }
   });
 
+  it('gives the same bits wherever features and rows begin in memory', async () => {
+    for (const features of [63, 66, 197]) {
+      const projection = make(even, features, 7);
+      const batch = await projection.project(codes, 11, context);
+      for (const offset of [0, 1, 2, 3]) {
+        const out = new Int8Array(offset + 11 * features + 4).fill(99);
+        projection.projectInto(codes, 11, out.subarray(offset, offset + 11 * features));
+        expect(out.subarray(offset, offset + 11 * features)).toEqual(batch);
+        expect([...out.subarray(0, offset), ...out.subarray(offset + 11 * features)].every((x) => x === 99)).toBe(true);
+      }
+    }
+  });
+
   it('depends on its seed and on nothing else', async () => {
     const [a, b, other] = await Promise.all([7, 7, 8].map((seed) => make(even, 64, seed).project(codes, 11, context)));
     expect(b).toEqual(a);
