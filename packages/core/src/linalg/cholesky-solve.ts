@@ -8,7 +8,7 @@ import { subtractProduct, writeProduct } from './products-in-place.ts';
 import { wasmGemm } from './wasm-gemm.ts';
 
 /** Multiplications that are done before an engine has woken its threads. */
-const MOST_OWN = 2 ** 21;
+const MOST_OWN = 2 ** 18;
 
 /** `op(inverse) own` in the place of `own`, by core itself where it is small; `room` holds as much. */
 async function solveBlock<F extends Floats>(
