@@ -39,7 +39,7 @@ export interface RidgeOnFeatures {
 /** Queries projected at a time. */
 const BLOCK_ROWS = 1024;
 /** Examples whose leave-one-out errors are solved at a time. */
-const LEVERAGE_ROWS = 256;
+const LEVERAGE_ROWS = 128;
 
 /** Examples whose leverage is solved for at such sizes, unless the caller asks for more. */
 const LARGEST_LEVERAGES = 1024;
