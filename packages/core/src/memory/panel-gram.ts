@@ -95,7 +95,7 @@ export async function gramByBytes(
 }
 
 /** Features looked at between two turns of the host. */
-const TURN_FEATURES = 2 ** 23;
+const TURN_FEATURES = 2 ** 21;
 /** The sign bits of four bytes. */
 const SIGNS = 0x8080_8080;
 
