@@ -131,8 +131,11 @@ describeInBrowser('@imprint/web/react', () => {
     await page.waitForFunction(() => self.used?.classifier !== undefined && self.video);
     await page.evaluate(async () => {
       const { video } = self;
-      video!.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
-      await new Promise((resolve) => video!.requestVideoFrameCallback(resolve));
+      const stream = await navigator.mediaDevices.getUserMedia({ video: true });
+      // A frame's callback may come before the element has the frame.
+      const loaded = new Promise((resolve) => video!.addEventListener('loadeddata', resolve, { once: true }));
+      video!.srcObject = stream;
+      await loaded;
       for (let count = 0; count < 3; count++) await self.used.classifier!.addExample('camera', video!);
     });
     await page.waitForFunction(() => self.watched.prediction !== undefined);
