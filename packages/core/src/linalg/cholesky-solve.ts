@@ -42,13 +42,12 @@ export async function solveLower<F extends Floats>(
 
 /** Forward substitution from block `first` on; `solved` starts at that block's row. */
 export async function forward<F extends Floats>(
-  factor: CholeskyFactor<F>,
+  { order, block, panels, inverses }: CholeskyFactor<F>,
   first: number,
   solved: F,
   count: number,
   context: FitContext,
 ): Promise<void> {
-  const { order, block, panels, inverses } = factor;
   const room = zerosLike(solved, Math.min(block, order - first * block) * count);
   for (let k = first; k < panels.length; k++) {
     context.signal?.throwIfAborted();

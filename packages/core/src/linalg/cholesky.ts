@@ -86,7 +86,7 @@ async function factorPanels<F extends Floats>(
   const inverses: F[] = [];
   // All panels at once: an engine may collect garbage for every large array.
   const memory = allocate(panelEntries(order, block));
-  const atOnce = context.gemm.choleskyPanel64 !== undefined;
+  const atOnce = context.gemm.choleskyPanel64 !== undefined && memory instanceof Float64Array;
   let room: F | undefined;
   const spare = (length: number): F => (room ??= allocate(order * Math.min(block, order))).subarray(0, length) as F;
   let at = 0;
