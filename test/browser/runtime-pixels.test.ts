@@ -166,7 +166,13 @@ describeInBrowser('the same pixels in Node and in a page', () => {
     const cases: [string, Buffer, RegExp][] = [
       ['text', Buffer.from('hello'), /^IMAGE_UNREADABLE: .* for text, got other data\./],
       ['nothing', Buffer.alloc(0), /^IMAGE_UNREADABLE: .* got an empty file\./],
-      ['cut', png.subarray(0, 200), /^IMAGE_UNREADABLE: .* got a PNG that this browser cannot read\./],
+      ['cut', png.subarray(0, 200), /^IMAGE_UNREADABLE: .* got a PNG that is cut off\./],
+      [
+        'cut photo',
+        (await photo().jpeg().toBuffer()).subarray(0, -99),
+        /^IMAGE_UNREADABLE: .* got a JPEG that is cut off\./,
+      ],
+      ['damaged', Buffer.from(png).fill(0, 60, 200), /^IMAGE_UNREADABLE: .* got a PNG that this browser cannot read\./],
       ['header', png.subarray(0, 20), /^IMAGE_UNREADABLE: /],
       [
         'bomb',

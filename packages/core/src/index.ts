@@ -57,6 +57,7 @@ export {
 export { flattenOnWhite } from './image/flatten-on-white.ts';
 export { imageId } from './image/image-id.ts';
 export { sha256Hex } from './sha256.ts';
+export { isCutOff } from './image/picture-end.ts';
 export { pictureHeader, type PictureFormat, type PictureHeader } from './image/picture-header.ts';
 export { preprocessInto } from './image/preprocess.ts';
 export {

@@ -46,9 +46,10 @@ export function thumbnail(id: string): Shown {
 async function load(id: string, entry: Shown): Promise<void> {
   try {
     const table = (await open()).transaction(TABLE).objectStore(TABLE);
-    const picture = (await settled(table.get(id))) as Blob | undefined;
+    // A Blob in what earlier releases kept.
+    const picture = (await settled(table.get(id))) as ArrayBuffer | Blob | undefined;
     if (entry.value !== undefined) return;
-    entry.value = picture === undefined ? null : URL.createObjectURL(picture);
+    entry.value = picture === undefined ? null : URL.createObjectURL(new Blob([picture]));
   } catch {
     entry.value ??= null;
   }
@@ -69,8 +70,10 @@ export async function keepThumbnail(id: string, image: ImageBitmap): Promise<voi
   shown.set(id, entry);
   if (typeof entry.value !== 'string') entry.value = URL.createObjectURL(picture);
   try {
+    // Bytes, as Safari's private windows keep no Blob in IndexedDB.
+    const bytes = await picture.arrayBuffer();
     const table = (await open()).transaction(TABLE, 'readwrite').objectStore(TABLE);
-    await settled(table.put(picture, id));
+    await settled(table.put(bytes, id));
   } catch (error) {
     if (hasFailed) return;
     hasFailed = true;

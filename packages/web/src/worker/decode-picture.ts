@@ -1,6 +1,13 @@
 /** Pictures become upright sRGB pixels in the worker, in full size: the resize is core's. */
 
-import { flattenOnWhite, ImprintError, pictureHeader, pictureTooLarge, pictureUnreadable } from '@imprint/core';
+import {
+  flattenOnWhite,
+  ImprintError,
+  isCutOff,
+  pictureHeader,
+  pictureTooLarge,
+  pictureUnreadable,
+} from '@imprint/core';
 import type { DecodedPicture } from '@imprint/core';
 import { plainPng } from './plain-png.ts';
 
@@ -13,6 +20,7 @@ const unreadable = (what: string, found: string, cause?: unknown): ImprintError 
  *
  * Measured in Chromium against Node: PNG, GIF, WebP and JPEG give the same bytes; with a colour profile, and as AVIF, they
  * differ by at most 1; CMYK differs. The canvas multiplies colours by alpha, and laying them over white undoes exactly that.
+ * Firefox and WebKit give JPEG, GIF and opaque WebP byte for byte as well; transparent colours may differ by 1 there.
  * @param what the picture's name in messages
  * @throws IMAGE_UNREADABLE for other formats and damaged data; IMAGE_TOO_LARGE above `maxPixels`, before any pixel is decoded
  */
@@ -26,6 +34,8 @@ export async function decodePicture(
   if (header === undefined) throw unreadable(what, 'other data');
   const { format, width = 0, height = 0 } = header;
   if (width * height > maxPixels) throw pictureTooLarge(what, width, height, maxPixels);
+  // Firefox shows what is there of such a file, and Safari a white picture; Chromium and Node refuse it.
+  if (isCutOff(bytes, format)) throw unreadable(what, `a ${format.toUpperCase()} that is cut off`);
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(
