@@ -169,6 +169,41 @@ export function halves(rows: usize, stride: i32, count: i32, x: usize, columns: 
   }
 }
 
+/** The largest absolute value of `count` doubles, a multiple of 2; NaN where one is. */
+export function largest(numbers: usize, count: i32): f64 {
+  let most = f64x2.splat(0);
+  for (let end = numbers + (count << 3); numbers < end; numbers += 16) {
+    most = f64x2.max(most, f64x2.abs(v128.load(numbers)));
+  }
+  return max(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1));
+}
+
+/** Two doubles times `factor`, as the nearest whole numbers of 32 bits. */
+function whole(numbers: usize, factor: v128): v128 {
+  return i32x4.trunc_sat_f64x2_s_zero(f64x2.nearest(f64x2.mul(v128.load(numbers), factor)));
+}
+
+function four(numbers: usize, factor: v128): v128 {
+  return i64x2.shuffle(whole(numbers, factor), whole(numbers + 16, factor), 0, 2);
+}
+
+/**
+ * A row for `halves`, of doubles times `inverse`.
+ * @param columns a multiple of 8
+ */
+export function takeRow(numbers: usize, columns: i32, inverse: f64, row: usize): void {
+  const factor = f64x2.splat(inverse);
+  const half = i32x4.splat(32768);
+  for (let end = numbers + (columns << 3); numbers < end; numbers += 64) {
+    const low = four(numbers, factor);
+    const high = four(numbers + 32, factor);
+    const upper = i32x4.shr_s(i32x4.add(low, half), 16);
+    v128.store(row, i16x8.narrow_i32x4_s(upper, i32x4.shr_s(i32x4.add(high, half), 16)));
+    v128.store(row, i16x8.shuffle(low, high, 0, 2, 4, 6, 8, 10, 12, 14), 16);
+    row += 32;
+  }
+}
+
 /** The four sums of two vectors: lanes 0 and 1, then lanes 2 and 3. */
 function total64(low: v128, high: v128): f64 {
   const first = f64x2.extract_lane(low, 0) + f64x2.extract_lane(low, 1);

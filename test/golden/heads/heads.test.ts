@@ -65,16 +65,18 @@ function error(measured: Float64Array, expected: readonly number[][]): number {
 
 /** Two double-precision solvers of systems with condition numbers up to 1e4: twelve digits remain of sixteen. */
 const SOLVED = 1e-11;
+/** Scores from weights that are rounded to 32 bits, 2^-31 of a class's largest. */
+const ROUNDED = 1e-9;
 
 describe('heads against NumPy and scikit-learn', () => {
   it("scores by GDA's precision matrix", async () => {
-    expect(error(scoresOf(await fit(discriminant())), golden.gda)).toBeLessThan(SOLVED);
+    expect(error(scoresOf(await fit(discriminant())), golden.gda)).toBeLessThan(ROUNDED);
   });
 
   it('shrinks by OAS', async () => {
     const head = await fit(discriminant({ shrinkage: 'oas' }));
     expect(head.report.parameters.shrinkage).toBeCloseTo(golden.oas.intensity, 12);
-    expect(error(scoresOf(head), golden.oas.scores)).toBeLessThan(SOLVED);
+    expect(error(scoresOf(head), golden.oas.scores)).toBeLessThan(ROUNDED);
   });
 
   it("shrinks by scikit-learn's Ledoit-Wolf", async () => {
@@ -84,7 +86,7 @@ describe('heads against NumPy and scikit-learn', () => {
 
   it("scores as scikit-learn's LinearDiscriminantAnalysis at the same shrinkage", async () => {
     const head = await fit(discriminant({ shrinkage: 0.3 }), golden.lda);
-    expect(error(scoresOf(head), golden.lda.scores)).toBeLessThan(SOLVED);
+    expect(error(scoresOf(head), golden.lda.scores)).toBeLessThan(ROUNDED);
   });
 
   it("solves kernel ridge as scikit-learn's KernelRidge, and leaves out as refitting it does", async () => {
@@ -104,7 +106,7 @@ describe('heads against NumPy and scikit-learn', () => {
     const projection = rademacherRelu({ taps: 2, dim: 6, tapWeights: Float64Array.of(0.5, 0.5) }, features);
     expect(Array.from(await projection.project(queries, 6, context))).toEqual(golden.projected.codes);
     const head = await fit(projectedRidge({ numFeatures: features, lambda }));
-    expect(error(scoresOf(head), golden.projected.scores)).toBeLessThan(SOLVED);
+    expect(error(scoresOf(head), golden.projected.scores)).toBeLessThan(ROUNDED);
   });
 
   it('lets the neighbours vote that scikit-learn finds', async () => {

@@ -7,7 +7,7 @@
 
 import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
-import { linearScoresInto, linearScoresMany, prepareLinearScores, type LinearScores } from './linear-scores.ts';
+import { LinearScores, type LinearModel } from './linear-scores.ts';
 import { noExamples } from './nearest-class-mean.ts';
 import type { Shrinkage } from './shrinkage.ts';
 import { columnScales, tapGroups, tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
@@ -64,8 +64,7 @@ async function fittedHead(
   products: WithinClassProducts,
   context: FitContext,
 ): Promise<Pick<FittedHead, 'report' | 'numClasses' | 'scoresInto' | 'scores'>> {
-  const linear = linearScores(products, groups, memory.width, memory.numClasses);
-  await prepareLinearScores(linear, context);
+  const linear = await LinearScores.of(linearModel(products, groups, memory.width, memory.numClasses), context);
   const { intensity } = products.precision;
   return {
     report: {
@@ -77,17 +76,17 @@ async function fittedHead(
           : 'A discriminant without spread to learn from: no class has two different examples, so distances are Euclidean.',
     },
     numClasses: memory.numClasses,
-    scoresInto: (codes, numQueries, out) => linearScoresInto(linear, codes, numQueries, out),
-    scores: (codes, numQueries) => linearScoresMany(linear, codes, numQueries, context),
+    scoresInto: (codes, numQueries, out) => linear.scoresInto(codes, numQueries, out),
+    scores: (codes, numQueries) => linear.scores(codes, numQueries, context),
   };
 }
 
-function linearScores(
+function linearModel(
   { classWeights, meanSquares, precision }: WithinClassProducts,
   groups: readonly TapGroup[],
   width: number,
   numClasses: number,
-): LinearScores {
+): LinearModel {
   const scales = columnScales(groups);
   const weights = new Float64Array(numClasses * width);
   let column = 0;

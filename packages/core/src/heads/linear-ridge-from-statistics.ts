@@ -8,7 +8,7 @@ import type { FitContext, FittedHead, StatisticsMemory } from '../head.ts';
 import { rowHash } from '../memory/match-rows.ts';
 import { classSides } from './class-sides.ts';
 import { choiceInWords } from './lambda-search.ts';
-import { linearScoresInto, linearScoresMany, type LinearScores } from './linear-scores.ts';
+import { LinearScores } from './linear-scores.ts';
 import { noExamples } from './nearest-class-mean.ts';
 import { primalLambda, traceOf } from './primal-ridge.ts';
 import { passingSystems } from './ridge-systems.ts';
@@ -46,7 +46,7 @@ export async function linearRidgeFromStatistics(
   for (let c = 0; c < numClasses; c++) {
     for (let j = 0; j < order; j++) weights[c * width + j] = coefficients[c * order + j] * scales[j];
   }
-  const linear: LinearScores = { width, numClasses, weights, offsets: new Float64Array(numClasses) };
+  const linear = await LinearScores.of({ width, numClasses, weights }, context);
   return {
     report: {
       head: name,
@@ -54,8 +54,8 @@ export async function linearRidgeFromStatistics(
       reason: `Linear ridge from sums, ${choiceInWords({ lambda, tried }, 'generalised cross-validation error')}.`,
     },
     numClasses,
-    scoresInto: (codes, numQueries, out) => linearScoresInto(linear, codes, numQueries, out),
-    scores: (codes, numQueries) => linearScoresMany(linear, codes, numQueries, context),
+    scoresInto: (codes, numQueries, out) => linear.scoresInto(codes, numQueries, out),
+    scores: (codes, numQueries) => linear.scores(codes, numQueries, context),
     leaveOneOut: () => {
       throw noExamples();
     },

@@ -9,7 +9,7 @@ import { chosenRows } from '../memory/chosen-rows.ts';
 import { ImprintError } from '../errors.ts';
 import { classMeans } from './class-balance.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
-import { linearScoresInto, linearScoresMany, type LinearScores } from './linear-scores.ts';
+import { LinearScores, type LinearModel } from './linear-scores.ts';
 import { columnScales, tapGroups, tapWeights, weightedRows, type TapChoice, type TapGroup } from './tap-weights.ts';
 
 export interface NearestClassMeanOptions {
@@ -31,16 +31,16 @@ export function nearestClassMean(options: NearestClassMeanOptions = {}): Head {
     return { groups, metric, means: weightedMeans(memory, groups) };
   };
   const reason = `The ${metric === 'cosine' ? 'cosine' : 'distance'} to each class's mean needs nothing but one example a class.`;
-  const fitted = (
+  const fitted = async (
     memory: Memory | StatisticsMemory,
     solved: Solved,
     context: FitContext,
-  ): Pick<FittedHead, 'numClasses' | 'scoresInto' | 'scores'> => {
-    const linear = linearScores(solved, memory.width, memory.numClasses);
+  ): Promise<Pick<FittedHead, 'numClasses' | 'scoresInto' | 'scores'>> => {
+    const linear = await LinearScores.of(linearModel(solved, memory.width, memory.numClasses), context);
     return {
       numClasses: memory.numClasses,
-      scoresInto: (codes, numQueries, out) => linearScoresInto(linear, codes, numQueries, out),
-      scores: (codes, numQueries) => linearScoresMany(linear, codes, numQueries, context),
+      scoresInto: (codes, numQueries, out) => linear.scoresInto(codes, numQueries, out),
+      scores: (codes, numQueries) => linear.scores(codes, numQueries, context),
     };
   };
   return {
@@ -59,7 +59,7 @@ export function nearestClassMean(options: NearestClassMeanOptions = {}): Head {
         },
         leaveOneOutRows: rows,
         leaveOneOut: () => leftOut,
-        ...fitted(memory, solved, context),
+        ...(await fitted(memory, solved, context)),
       };
     },
     async fitFromStatistics(statistics: StatisticsMemory, context: FitContext) {
@@ -68,7 +68,7 @@ export function nearestClassMean(options: NearestClassMeanOptions = {}): Head {
         leaveOneOut: () => {
           throw noExamples();
         },
-        ...fitted(statistics, solve(statistics), context),
+        ...(await fitted(statistics, solve(statistics), context)),
       };
     },
   };
@@ -101,7 +101,7 @@ const squaredLength = (vectors: Float64Array, offset: number, length: number): n
 };
 
 /** Cosine: `<x, m> / |m|` (|x| is the same for all classes). Euclidean: `<x, m> - |m|^2 / 2`. A mean of zero scores 0. */
-function linearScores({ metric, groups, means }: Solved, width: number, numClasses: number): LinearScores {
+function linearModel({ metric, groups, means }: Solved, width: number, numClasses: number): LinearModel {
   const scales = columnScales(groups);
   const columns = scales.length;
   const weights = new Float64Array(numClasses * width);

@@ -16,7 +16,7 @@ import { codeProducts, codeSquares } from './code-products.ts';
 import { dualRidge } from './dual-ridge.ts';
 import { choiceInWords } from './lambda-search.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows, MAX_ENTRIES } from './leave-one-out.ts';
-import { linearScoresInto, linearScoresMany, prepareLinearScores, type LinearScores } from './linear-scores.ts';
+import { LinearScores } from './linear-scores.ts';
 import { freshPrimal, LARGEST_CARRIED, updatedPrimal, type Primal, type Problem } from './primal-on-features.ts';
 import { tapWeights, type TapChoice, type TapGroup } from './tap-weights.ts';
 
@@ -66,8 +66,8 @@ export async function fitRidgeOnFeatures(
   const parameters = JSON.stringify([projection.name, projection.parameters, [...tapFactors(input).factors]]);
   const problem = { memory, projection, parameters, context, given: options.lambda };
   const solved = await (numExamples < numFeatures ? solveDual(problem) : solvePrimal(problem));
-  const { linear, lambda, tried, rows, leftOut, form } = solved;
-  await prepareLinearScores(linear, context);
+  const { weights, lambda, tried, rows, leftOut, form } = solved;
+  const linear = await LinearScores.of({ width: numFeatures, numClasses, weights }, context);
   const measured = leaveOneOutAccuracy(leftOut, rows, memory.classIndices, memory.counts);
   const { gemm, yieldToHost } = context;
   const rule = form === 'dual' ? 'squared leave-one-out error' : 'generalised cross-validation error';
@@ -84,7 +84,7 @@ export async function fitRidgeOnFeatures(
     scoresInto(queries, numQueries, out) {
       const projected = new Int8Array(numQueries * numFeatures);
       projection.projectInto(queries, numQueries, projected);
-      linearScoresInto(linear, projected, numQueries, out);
+      linear.scoresInto(projected, numQueries, out);
     },
     async scores(queries, numQueries) {
       const out = new Float64Array(numQueries * numClasses);
@@ -92,7 +92,7 @@ export async function fitRidgeOnFeatures(
         const count = Math.min(BLOCK_ROWS, numQueries - first);
         const block = queries.subarray(first * width, (first + count) * width);
         const projected = await projection.project(block, count, { gemm, ...(yieldToHost && { yieldToHost }) });
-        out.set(await linearScoresMany(linear, projected, count, { gemm }), first * numClasses);
+        out.set(await linear.scores(projected, count, { gemm }), first * numClasses);
       }
       return out;
     },
@@ -101,7 +101,8 @@ export async function fitRidgeOnFeatures(
 
 interface SolvedFeatures {
   readonly form: 'primal' | 'dual';
-  readonly linear: LinearScores;
+  /** Float64Array, numClasses x numFeatures. */
+  readonly weights: Float64Array;
   readonly lambda: number;
   readonly tried: number;
   readonly rows: Int32Array;
@@ -125,8 +126,7 @@ async function solveDual({ memory, projection, parameters, context, given }: Pro
   const { coefficients, lambda, tried, rows, leftOut } = await dualRidge(kernel, memory, context, given);
   const shape = { m: numClasses, n: numFeatures, k: numExamples, transposeA: true };
   const weights = await context.gemm.f64(coefficients, new Float64Array(features), shape);
-  const linear = { width: numFeatures, numClasses, weights, offsets: new Float64Array(numClasses) };
-  return { form: 'dual', linear, lambda, tried, rows, leftOut };
+  return { form: 'dual', weights, lambda, tried, rows, leftOut };
 }
 
 async function solvePrimal(problem: Problem): Promise<SolvedFeatures> {
@@ -137,12 +137,6 @@ async function solvePrimal(problem: Problem): Promise<SolvedFeatures> {
   const weights = integerBalanceWeights(classIndices, counts);
   const solved = (await updatedPrimal(problem, weights)) ?? (await freshPrimal(problem, weights));
   const { coefficients, lambda, tried } = solved;
-  const linear: LinearScores = {
-    width: numFeatures,
-    numClasses,
-    weights: coefficients,
-    offsets: new Float64Array(numClasses),
-  };
   // Leverages of as many examples as features cost three factorisations; 1,024 say enough of accuracy and confidence.
   const fewer = numFeatures > LARGEST_CARRIED ? LARGEST_LEVERAGES * numClasses : Infinity;
   const { leaveOneOutEntries } = context;
@@ -150,7 +144,7 @@ async function solvePrimal(problem: Problem): Promise<SolvedFeatures> {
     leaveOneOutEntries: leaveOneOutEntries ?? Math.min(MAX_ENTRIES, fewer),
   });
   const leftOut = await leaveOneOutScores(problem, weights, solved, rows);
-  return { form: 'primal', linear, lambda, tried, rows, leftOut };
+  return { form: 'primal', weights: coefficients, lambda, tried, rows, leftOut };
 }
 
 async function leaveOneOutScores(

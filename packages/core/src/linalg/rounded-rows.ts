@@ -15,28 +15,21 @@ const WHOLE = 1.5 * 2 ** 52;
 const STEP = 16;
 
 /**
- * Rounds weights `[start, start + width)` in place to multiples of the smallest power of two u for which `|w_j| < 2^(bits - 1) u` and
- * `127 sum_j |w_j| <= 2^53 u`: no sum of products with codes, in whatever order, is then more than 2^53 multiples. An error of at most
- * 2^-bits times twice the largest weight, or 2^-46 times the sum of weights where that is more.
- * @returns u; 0 for weights that are all 0, NaN for weights that are not finite, which stay
+ * The smallest power of two u for which `largest < 2^31 u` and `127 width largest <= 2^53 u`: rounded to multiples of u, weights up to
+ * `largest` are off by at most 2^-31 of it (2^-45 width, where there are over 16,384), and no sum of products with codes, in whatever
+ * order, is more than 2^53 multiples. 0 for 0, NaN for what is not finite.
  */
-export function roundWeights(weights: Float64Array, start: number, width: number, bits: number): number {
-  let largest = 0;
-  let sum = 0;
-  for (let j = start; j < start + width; j++) {
-    const size = Math.abs(weights[j]);
-    if (size > largest) largest = size;
-    sum += size;
-  }
-  if (!(sum > 0 && sum < Infinity)) return sum === 0 ? 0 : NaN;
+function unitOf(largest: number, width: number): number {
+  if (!(largest > 0 && largest < Infinity)) return largest === 0 ? 0 : NaN;
   // 1.0001 for 1 and 128 for 127 leave room for what rounding adds, and for the signs of lower halves.
-  const exponent = Math.max(Math.ceil(Math.log2(1.0001 * largest)) + 1 - bits, Math.ceil(Math.log2(128 * sum)) - 53);
-  const unit = 2 ** Math.max(exponent, -1000);
-  const inverse = 1 / unit;
-  // Below 2^51 this leaves the nearest whole number, in a third of the time that Math.round takes.
-  for (let j = start; j < start + width; j++) weights[j] = (weights[j] * inverse + WHOLE - WHOLE) * unit;
-  return unit;
+  const exponent = Math.max(
+    Math.ceil(Math.log2(1.0001 * largest)) - 31,
+    Math.ceil(Math.log2(largest * 128 * width)) - 53,
+  );
+  return 2 ** Math.max(exponent, -1000);
 }
+
+const inverseOf = (unit: number): number => (unit === 0 ? 0 : 1 / unit);
 
 /** A matrix of `count` x `columns`, zero at first: `setRow` each, write codes to `x`, call `multiply`. Nothing is allocated after that. */
 export class RoundedRows {
@@ -48,9 +41,9 @@ export class RoundedRows {
   readonly #stride: number;
   readonly #units: Float64Array;
   readonly #module: RowProductsModule | undefined;
-  /** Halves as the machine code takes them, or the rounded weights. */
+  /** With machine code, halves as it takes them and room for a row of doubles; else the rounded weights. */
   readonly #halves: Int16Array | undefined;
-  readonly #weights: Float64Array | undefined;
+  readonly #weights: Float64Array;
 
   /** @param smallest weights from which machine code is asked for */
   constructor(count: number, columns: number, smallest = SMALLEST) {
@@ -60,7 +53,8 @@ export class RoundedRows {
     this.#stride = stride;
     const outAt = even * stride * 4;
     const unitsAt = outAt + even * 8;
-    const xAt = unitsAt + even * 8;
+    const rowAt = unitsAt + even * 8;
+    const xAt = rowAt + stride * 8;
     const sizeBytes = xAt + stride;
     const wanted = count * columns >= smallest && sizeBytes <= LARGEST_BYTES;
     this.#module = wanted ? rowProductsModule(sizeBytes) : undefined;
@@ -75,26 +69,45 @@ export class RoundedRows {
     this.#halves = new Int16Array(buffer, 0, even * stride * 2);
     this.out = new Float64Array(buffer, outAt, even);
     this.#units = new Float64Array(buffer, unitsAt, even);
+    this.#weights = new Float64Array(buffer, rowAt, stride);
     this.x = new Int8Array(buffer, xAt, columns);
   }
 
-  /** Row `i`, from weights `[start, start + width)`, which are rounded in place; zero beyond them. */
+  /** Row `i`, from weights `[start, start + width)`; zero beyond them. Set once. */
   setRow(i: number, weights: Float64Array, start: number, width = this.#columns): void {
-    const unit = roundWeights(weights, start, width, 32);
-    this.#units[i] = unit;
-    if (this.#weights !== undefined) {
-      this.#weights.set(weights.subarray(start, start + width), i * this.#columns);
+    const given = weights.subarray(start, start + width);
+    const room = this.#weights;
+    if (this.#module !== undefined) {
+      const steps = (width + 7) & ~7;
+      room.set(given);
+      room.fill(0, width, steps);
+      const unit = unitOf(this.#module.largest(room.byteOffset, steps), width);
+      this.#units[i] = unit;
+      this.#module.takeRow(room.byteOffset, steps, inverseOf(unit), i * this.#stride * 4);
       return;
     }
-    const halves = this.#halves!;
-    const at = i * this.#stride * 2;
-    const inverse = unit === 0 ? 0 : 1 / unit;
-    for (let j = 0; j < width; j++) {
-      const number = weights[start + j] * inverse;
-      const upper = Math.floor((number + 32_768) / 65_536);
-      const place = at + 2 * (j - (j & 7)) + (j & 7);
-      halves[place] = upper;
-      halves[place + 8] = number - 65_536 * upper;
+    let largest = 0;
+    for (let j = 0; j < width; j++) largest = Math.max(largest, Math.abs(given[j]));
+    const unit = unitOf(largest, width);
+    const inverse = inverseOf(unit);
+    const at = i * this.#columns;
+    // Below 2^51 this is the nearest whole number, ties to even as in machine code.
+    for (let j = 0; j < width; j++) room[at + j] = (given[j] * inverse + WHOLE - WHOLE) * unit;
+  }
+
+  /** Row `i` as it was rounded, into `out` from `start` on, over all columns. */
+  readRow(i: number, out: Float64Array, start: number): void {
+    const columns = this.#columns;
+    if (this.#halves === undefined) {
+      out.set(this.#weights.subarray(i * columns, (i + 1) * columns), start);
+      return;
+    }
+    const halves = this.#halves;
+    const unit = this.#units[i];
+    let at = i * this.#stride * 2;
+    for (let j = 0; j < columns; j++) {
+      out[start + j] = (halves[at] * 65_536 + halves[at + 8]) * unit;
+      at += (j & 7) === 7 ? 9 : 1;
     }
   }
 
@@ -112,7 +125,7 @@ export class RoundedRows {
       this.#module.halves(first * stride, stride, count, x.byteOffset, steps, units, out.byteOffset + at);
       return;
     }
-    const weights = this.#weights!;
+    const weights = this.#weights;
     for (let i = first; i < first + count; i++) {
       const at = i * this.#columns;
       let sum = 0;

@@ -10,7 +10,7 @@
  */
 
 import type { FitContext, StatisticsMemory } from '../head.ts';
-import { linearScoresInto } from '../heads/linear-scores.ts';
+import { LinearScores } from '../heads/linear-scores.ts';
 import type { UnknownDetector } from './unknown.ts';
 
 export async function fitStatisticsDetector(
@@ -51,8 +51,7 @@ export async function fitStatisticsDetector(
   // A class with one example is taken to be as tight as the others; where no class has two, nothing can be called strange.
   for (let k = 0; k < numClasses; k++) if (counts[k] < 2) centres[k] = several > 0 ? meanCentre / several : -1;
 
-  // Sums are integers, which rounding to multiples of a power of two leaves as they are.
-  const products = { width, numClasses, weights: sums, offsets: new Float64Array(numClasses) };
+  const products = await LinearScores.of({ width, numClasses, weights: sums }, context);
   const dots = new Float64Array(numClasses);
   return {
     detectInto(codes, numQueries, strangeness, pValues) {
@@ -61,7 +60,7 @@ export async function fitStatisticsDetector(
         let squares = 0;
         for (let j = 0; j < width; j++) squares += codes[start + j] ** 2;
         const size = Math.sqrt(squares);
-        linearScoresInto(products, codes.subarray(start, start + width), 1, dots);
+        products.scoresInto(codes.subarray(start, start + width), 1, dots);
         let least = Infinity;
         for (let k = 0; k < numClasses; k++) {
           // A mean of exactly zero has no direction: nothing is near it.

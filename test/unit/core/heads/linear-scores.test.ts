@@ -3,8 +3,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Gemm } from '../../../../packages/core/src/gemm.ts';
-import { linearScoresInto, linearScoresMany } from '../../../../packages/core/src/heads/linear-scores.ts';
-import { roundWeights } from '../../../../packages/core/src/linalg/rounded-rows.ts';
+import { LinearScores } from '../../../../packages/core/src/heads/linear-scores.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 
 /** A Gemm that sums backwards. */
@@ -28,59 +27,81 @@ function weightsOf(count: number, seed: number): Float64Array {
 it('scores through the Gemm, one by one and backwards are equal bits', async () => {
   const shapes = fc.record({
     width: fc.integer({ min: 60, max: 90 }),
-    numClasses: fc.integer({ min: 300, max: 330 }),
+    // Enough for more than one block, and for products.
+    numClasses: fc.integer({ min: 1500, max: 1530 }),
     numQueries: fc.integer({ min: 1, max: 130 }),
     seed: fc.integer({ min: 0, max: 1000 }),
   });
   await fc.assert(
     fc.asyncProperty(shapes, async ({ width, numClasses, numQueries, seed }) => {
       const weights = weightsOf(numClasses * width, seed);
-      const linear = { width, numClasses, weights, offsets: weightsOf(numClasses, seed + 1) };
+      const given = weights.slice();
+      const linear = await LinearScores.of(
+        { width, numClasses, weights, offsets: weightsOf(numClasses, seed + 1) },
+        {},
+      );
+      expect(weights).toEqual(given);
       const codes = Int8Array.from({ length: numQueries * width }, (_, i) => Math.sin(i + seed) * 127);
       const single = new Float64Array(numQueries * numClasses);
       for (let q = 0; q < numQueries; q++) {
-        linearScoresInto(linear, codes.subarray(q * width), 1, single.subarray(q * numClasses));
+        linear.scoresInto(codes.subarray(q * width), 1, single.subarray(q * numClasses));
       }
+      const together = new Float64Array(numQueries * numClasses);
+      linear.scoresInto(codes, numQueries, together);
+      expect(together).toEqual(single);
       for (const gemm of [typedArrayGemm, backwards]) {
-        expect(await linearScoresMany(linear, codes, numQueries, { gemm })).toEqual(single);
+        expect(await linear.scores(codes, numQueries, { gemm })).toEqual(single);
       }
     }),
-    { numRuns: 8 },
+    { numRuns: 4 },
   );
 });
 
-it('scores of more weights than are kept as a copy are the bits of few classes at a time', () => {
-  const [width, numClasses] = [60, 70_001];
+it('scores of more classes than a part holds are the bits of few classes at a time, one by one and as products', async () => {
+  const [width, numClasses, numQueries] = [60, 70_001, 17];
   const weights = weightsOf(numClasses * width, 3);
   const offsets = weightsOf(numClasses, 4);
-  const codes = Int8Array.from({ length: 2 * width }, (_, i) => Math.sin(i) * 127);
-  const few = new Float64Array(2 * numClasses);
+  const codes = Int8Array.from({ length: numQueries * width }, (_, i) => Math.sin(i) * 127);
+  const few = new Float64Array(numQueries * numClasses);
   for (let first = 0; first < numClasses; first += 30_000) {
     const end = Math.min(numClasses, first + 30_000);
-    const own = weights.slice(first * width, end * width);
-    const part = { width, numClasses: end - first, weights: own, offsets: offsets.slice(first, end) };
-    const scores = new Float64Array(2 * (end - first));
-    linearScoresInto(part, codes, 2, scores);
-    for (let q = 0; q < 2; q++) {
+    const own = weights.subarray(first * width, end * width);
+    const model = { width, numClasses: end - first, weights: own, offsets: offsets.subarray(first, end) };
+    const scores = new Float64Array(numQueries * (end - first));
+    (await LinearScores.of(model, {})).scoresInto(codes, numQueries, scores);
+    for (let q = 0; q < numQueries; q++) {
       few.set(scores.subarray(q * (end - first), (q + 1) * (end - first)), q * numClasses + first);
     }
   }
-  const all = new Float64Array(2 * numClasses);
-  linearScoresInto({ width, numClasses, weights, offsets }, codes, 2, all);
-  expect(all).toEqual(few);
+  const linear = await LinearScores.of({ width, numClasses, weights, offsets }, {});
+  const all = new Float64Array(numQueries * numClasses);
+  linear.scoresInto(codes, numQueries, all);
+  // Not toEqual: of a million numbers it would make a text.
+  expect(all.every((score, i) => score === few[i])).toBe(true);
+  const products = await linear.scores(codes, numQueries, { gemm: typedArrayGemm });
+  expect(products.every((score, i) => score === few[i])).toBe(true);
 });
 
-it('rounding moves a weight by at most 2^-46 of the sum of its class’s weights', () => {
-  const width = 512;
-  const weights = weightsOf(3 * width, 1);
-  const rounded = weights.slice();
-  for (let c = 0; c < 3; c++) roundWeights(rounded, c * width, width, 53);
-  for (let c = 0; c < 3; c++) {
+it('scores are those of the weights as given to 2^-31 of the largest, with no offsets where none are given', async () => {
+  const [width, numClasses] = [512, 3];
+  const weights = weightsOf(numClasses * width, 1);
+  const linear = await LinearScores.of({ width, numClasses, weights }, {});
+  const codes = Int8Array.from({ length: width }, (_, i) => Math.sin(i) * 127);
+  const scores = new Float64Array(numClasses);
+  linear.scoresInto(codes, 1, scores);
+  for (let c = 0; c < numClasses; c++) {
     const own = weights.subarray(c * width, (c + 1) * width);
-    const sum = own.reduce((total, weight) => total + Math.abs(weight), 0);
-    for (const [j, weight] of own.entries()) {
-      expect(Math.abs(rounded[c * width + j] - weight)).toBeLessThanOrEqual(sum * 2 ** -46);
-    }
+    const largest = own.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
+    const exact = own.reduce((sum, weight, j) => sum + weight * codes[j], 0);
+    const steps = codes.reduce((sum, code) => sum + Math.abs(code), 0);
+    expect(Math.abs(scores[c] - exact)).toBeLessThanOrEqual(largest * 2 ** -31 * steps);
   }
-  expect(rounded).not.toEqual(weights);
+});
+
+it('turns for the host while it takes weights, and stops when told to', async () => {
+  const model = { width: 512, numClasses: 1600, weights: weightsOf(512 * 1600, 1) };
+  let turns = 0;
+  await LinearScores.of(model, { yieldToHost: () => Promise.resolve(void turns++) });
+  expect(turns).toBe(3);
+  await expect(LinearScores.of(model, { signal: AbortSignal.abort() })).rejects.toThrow('aborted');
 });

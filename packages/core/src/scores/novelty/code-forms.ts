@@ -66,8 +66,7 @@ export class CodeForms {
     const count = few ? few.length / dim : dim;
     this.#first = (count + 1) & ~1;
     this.#rows = new RoundedRows(this.#first + numClasses, dim);
-    // Rows are rounded in place.
-    const form = (few ?? whitening).slice();
+    const form = few ?? whitening;
     for (let i = 0; i < count; i++) this.#rows.setRow(i, form, i * dim, few ? dim : i);
     for (let k = 0; k < numClasses; k++) this.#rows.setRow(this.#first + k, directions, k * dim);
   }
