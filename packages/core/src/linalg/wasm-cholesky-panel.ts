@@ -20,6 +20,9 @@ const COLUMNS = 128;
 const INVERSE = RIGHT + INNER * COLUMNS * 8 * 2;
 const PACKED_INVERSE = INVERSE + COLUMNS * COLUMNS * 8 + 64;
 
+/** Rows of the diagonal block, or columns of its inverse, that are multiplied together: what lies above the diagonal is left out between them. */
+const STRIP = 32;
+
 /** `Gemm.choleskyPanel64`; undefined for what does not fit: more than 128 columns, or a panel of more than 256 before it. */
 export async function choleskyPanel(
   kernel: Kernel,
@@ -37,7 +40,13 @@ export async function choleskyPanel(
   const pitch = groups * 4;
   const token = {};
   let inverse: Float64Array | undefined;
-  const packInverse = (): void => module.packRows64(INVERSE, width * 8, width, groups, PACKED_INVERSE);
+  // Rows of the inverse by strips, each as long as its last row is.
+  const strips = stripsOf(width);
+  const packInverse = (): void => {
+    for (const { start, end, groups, packed } of strips) {
+      module.packRows64(INVERSE + start * width * 8, width * 8, end, groups, PACKED_INVERSE + packed * 8);
+    }
+  };
   for (let first = 0; first < height; first += TILE_ROWS) {
     const rows = Math.min(TILE_ROWS, height - first);
     if (!holdMemory(token) && inverse) {
@@ -50,7 +59,34 @@ export async function choleskyPanel(
       const side = { values, outer: height, innerAlong: true };
       packSide(kernel, side, inner, 0, width, 0, inner, 4, RIGHT);
       packSide(kernel, side, inner, first, rows, 0, inner, 4, LEFT);
-      module.multiply64(LEFT, RIGHT, inner, Math.ceil(rows / 4), groups, TILE, pitch * 8, -1);
+      let from = 0;
+      if (first === 0) {
+        for (const { start, end, groups } of strips) {
+          if (end & 3) continue; // only the last may be no whole groups
+          module.multiply64(
+            LEFT + start * inner * 8,
+            RIGHT,
+            inner,
+            groups,
+            end / 4,
+            TILE + start * pitch * 8,
+            pitch * 8,
+            -1,
+          );
+          from = Math.max(from, end);
+        }
+      }
+      const rowGroups = Math.ceil((rows - from) / 4);
+      module.multiply64(
+        LEFT + from * inner * 8,
+        RIGHT,
+        inner,
+        rowGroups,
+        groups,
+        TILE + from * pitch * 8,
+        pitch * 8,
+        -1,
+      );
       work.count += rows * width * inner;
     }
     let below = 0;
@@ -67,8 +103,11 @@ export async function choleskyPanel(
     if (rows > below) {
       const tile = TILE + below * pitch * 8;
       const rowGroups = Math.ceil((rows - below) / 4);
-      module.packRows64(tile, pitch * 8, width, rowGroups, LEFT);
-      module.multiply64(LEFT, PACKED_INVERSE, width, rowGroups, groups, tile, pitch * 8, 0);
+      // From the last columns to the first, since each needs those before it as they were.
+      for (const { start, end, groups, packed } of strips) {
+        module.packRows64(tile, pitch * 8, end, rowGroups, LEFT);
+        module.multiply64(LEFT, PACKED_INVERSE + packed * 8, end, rowGroups, groups, tile + start * 8, pitch * 8, 0);
+      }
     }
     copyRows(view, TILE / 8, pitch, rows, width, panel, first * width, width);
     if (yieldToHost !== undefined && work.count >= TURN_MULTIPLICATIONS) {
@@ -77,6 +116,27 @@ export async function choleskyPanel(
     }
   }
   return { failed: -1, pivot: NaN, inverse: inverse ?? new Float64Array(0) };
+}
+
+interface Strip {
+  readonly start: number;
+  readonly end: number;
+  /** Of four. */
+  readonly groups: number;
+  /** Numbers of the strips before it, packed. */
+  readonly packed: number;
+}
+
+/** Of all columns, the last strip first. */
+function stripsOf(width: number): Strip[] {
+  const strips: Strip[] = [];
+  for (let start = 0, packed = 0; start < width; start += STRIP) {
+    const end = Math.min(width, start + STRIP);
+    const groups = Math.ceil((end - start) / 4);
+    strips.unshift({ start, end, groups, packed });
+    packed += groups * 4 * end;
+  }
+  return strips;
 }
 
 /** Copies `rows` x `columns` between two places whose rows lie `fromPitch` and `toPitch` apart. */
