@@ -82,6 +82,17 @@ describe('a classifier that keeps sums only', () => {
     },
   );
 
+  it('answers with the same bits whether it has answered before or not', async () => {
+    const asked = await learned([4, 4, 4]);
+    const query = pictures(1, 50, 51)[0];
+    const before = await asked.classify(query);
+    await asked.addExamples('dog', pictures(1, 4, 9));
+    const fresh = await learned([4, 9, 4]);
+    const answer = await asked.classify(query);
+    expect(answer).toEqual(await fresh.classify(query));
+    expect(answer.confidence).not.toBe(before.confidence);
+  });
+
   it('tells strangers, and takes new pictures of what it learned for known', async () => {
     const classifier = await learned([20, 20, 20]);
     let known = 0;

@@ -33,11 +33,12 @@ export async function statisticsTemperature(
   ).sort();
   const noise = isSpreadKnown ? await withinClassNoise(statistics, numDrawn, context) : undefined;
   const codes = new Int8Array(owners.length * width);
-  for (let i = 0; i < codes.length; i++) {
-    const k = owners[Math.floor(i / width)];
-    const mean = sums[k * width + (i % width)] / counts[k];
-    const value = mean + (noise === undefined ? 0 : Math.sqrt(1 + 1 / counts[k]) * noise[i]);
-    codes[i] = Math.max(-127, Math.min(127, Math.round(value)));
+  for (const [row, k] of owners.entries()) {
+    const spread = Math.sqrt(1 + 1 / counts[k]);
+    for (let j = 0, i = row * width; j < width; j++, i++) {
+      const value = sums[k * width + j] / counts[k] + (noise === undefined ? 0 : spread * noise[i]);
+      codes[i] = Math.max(-127, Math.min(127, Math.round(value)));
+    }
   }
   const scores = await manyScores(head, codes, numDrawn);
   if (!isSpreadKnown) for (const [i, k] of owners.entries()) scores[i * numClasses + k] = -Infinity;
@@ -61,12 +62,13 @@ async function withinClassNoise(
   const factor = await choleskyFactor(between, width, context, Math.max((JITTER * trace) / width, 1 / 12));
 
   const noise = new Float64Array(numDrawn * width);
-  const bits = seededBits(1);
+  const draw = (): Promise<Float64Array> => standardNormals(DRAWN * width, context);
+  const drawn = await (context.carry?.once('standard normals', String(width), draw) ?? draw());
   let start = 0;
   for (const panel of factor.panels) {
     const height = width - start;
     const columns = panel.length / height;
-    const normals = Float64Array.from({ length: numDrawn * columns }, () => standardNormal(bits));
+    const normals = drawn.subarray(numDrawn * start, numDrawn * (start + columns));
     const shape = { m: numDrawn, n: height, k: columns, transposeB: true };
     const product = await context.gemm.f64(normals, panel, shape);
     for (let i = 0; i < numDrawn; i++) {
@@ -77,9 +79,18 @@ async function withinClassNoise(
   return noise;
 }
 
-/** About normal, by additions alone and so the same everywhere: twelve uniforms (Irwin-Hall) less their mean. */
-function standardNormal(bits: () => number): number {
-  let sum = 0;
-  for (let i = 0; i < 12; i++) sum += bits() / 4294967296;
-  return sum;
+/** Numbers drawn between two turns of the host: some 10 ms. */
+const TURN_NORMALS = 2 ** 15;
+
+/** Float64Array, count: about normal, by additions alone and so the same everywhere: twelve uniforms (Irwin-Hall) about zero. */
+async function standardNormals(count: number, { yieldToHost }: Pick<FitContext, 'yieldToHost'>): Promise<Float64Array> {
+  const normals = new Float64Array(count);
+  const bits = seededBits(1);
+  for (let i = 0; i < count; i++) {
+    let sum = 0;
+    for (let draws = 0; draws < 12; draws++) sum += bits() / 4294967296;
+    normals[i] = sum;
+    if ((i + 1) % TURN_NORMALS === 0) await yieldToHost?.();
+  }
+  return normals;
 }
