@@ -93,7 +93,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
 
   /**
    * The classifier that `bytes` hold, on the backbone it was learned with. Options given here win over the saved ones.
-   * @throws SNAPSHOT_INVALID, SNAPSHOT_VERSION, BACKBONE_MISMATCH
+   * @throws INVALID_ARGUMENT, SNAPSHOT_INVALID, SNAPSHOT_VERSION, BACKBONE_MISMATCH
    */
   static restore<Input, Label extends string = string>(
     bytes: Uint8Array,

@@ -4,11 +4,11 @@
  */
 
 import type { BackboneIdentity } from '../backbone.ts';
-import { ImprintError } from '../errors.ts';
+import { expected, ImprintError } from '../errors.ts';
 import { ClassStatistics } from '../memory/class-statistics.ts';
 import type { ExampleMemory } from '../memory/example-memory.ts';
 import { canonicalLabel, compareText } from '../memory/label.ts';
-import { utf8Encode } from '../platform.ts';
+import { isTagged, utf8Encode } from '../platform.ts';
 import { Sha256, sha256Hex } from '../sha256.ts';
 import { decodeExamples, encodeExamples } from './examples-content.ts';
 import { checkIdentity } from './identity.ts';
@@ -56,7 +56,7 @@ export function snapshotIdentity(file: Uint8Array): BackboneIdentity {
 
 /**
  * Decodes a classifier's content.
- * @throws SNAPSHOT_VERSION where a newer Imprint wrote it; SNAPSHOT_INVALID where it is truncated, altered or no snapshot
+ * @throws INVALID_ARGUMENT for what is no Uint8Array; SNAPSHOT_VERSION where a newer Imprint wrote it; SNAPSHOT_INVALID where it is truncated, altered or no snapshot
  */
 export function decodeSnapshot(file: Uint8Array): Snapshot {
   const { metadata, tensors } = decodeCurrent(file);
@@ -80,6 +80,7 @@ export function decodeSnapshot(file: Uint8Array): Snapshot {
 
 /** The container, of a version that this Imprint reads. */
 function decodeCurrent(file: Uint8Array): TensorFile {
+  if (!isTagged(file, 'Uint8Array')) throw expected('bytes', 'a Uint8Array', file);
   const container = decodeTensors(file);
   if (container.metadata.get('format') !== 'imprint') throw invalid('it is a safetensors file of something else');
   const version = Number(container.metadata.get('format_version'));

@@ -58,6 +58,17 @@ describe('a snapshot', () => {
     expect(decodeSnapshot(bytes).content.numExamples).toBe(6);
   });
 
+  it('is refused where it is no bytes: a buffer, a name, arguments that were swapped, nothing', () => {
+    for (const wrong of [file().buffer, 'cats.imprint', { identity }, undefined]) {
+      expect(() => decodeSnapshot(wrong as never)).toThrow(
+        expect.objectContaining({
+          code: 'INVALID_ARGUMENT',
+          message: expect.stringMatching(/a Uint8Array for bytes, got/) as string,
+        }),
+      );
+    }
+  });
+
   it('is refused when cut anywhere', () => {
     const bytes = file();
     for (let length = 0; length < bytes.length; length++) {
