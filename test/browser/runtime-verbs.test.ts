@@ -222,7 +222,7 @@ describeInBrowser('verbs and pictures on a page', () => {
     expect(told.left).toBe(true);
     expect(told.same).toBe(true);
     expect(told.one).toMatch(
-      /^INVALID_ARGUMENT: Expected an iterable of pictures for examples, got .* Put a single picture in a list/,
+      /^INVALID_ARGUMENT: Expected a list or another iterable for examples, got .* Put a single input in a list/,
     );
     expect(told.none).toMatch(/^NO_EXAMPLES: /);
     expect(told.classes).toEqual(['discs', 'stripes']);

@@ -13,7 +13,7 @@ import {
   type MemoryMode,
 } from './content.ts';
 import type { AddOptions } from './embed-examples.ts';
-import { ImprintError, describe, expected } from './errors.ts';
+import { ImprintError, describe, expected, requireIterable } from './errors.ts';
 import type { EvaluateOptions, LabelledInput } from './evaluate-classifier.ts';
 import type { EvaluationResult } from './evaluation/evaluate.ts';
 import type { Gemm } from './gemm.ts';
@@ -81,6 +81,9 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     const { head = 'auto', unknownBelow = DEFAULT_UNKNOWN_BELOW, memory = 'examples' } = options;
     const { yieldToHost, gemm = createWasmGemm(yieldToHost), ownsBackbone = false } = options;
     if (!(unknownBelow >= 0 && unknownBelow <= 1)) throw expected('unknownBelow', 'a number from 0 to 1', unknownBelow);
+    if (typeof (backbone as Backbone<Input> | undefined)?.embed !== 'function') {
+      throw expected('backbone', 'a loaded backbone, as of loadBackbone or readyEmbeddings', backbone);
+    }
     this.#content = emptyContent(memory, backbone.identity.taps.length, backbone.identity.dim);
     checkHead(head, this.#content);
     this.backbone = backbone;
@@ -211,6 +214,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
    */
   merge(other: Classifier<Input, Label>): void {
     this.#requireUsable();
+    if (!(other instanceof Classifier)) throw expected('other', 'a Classifier', other);
     requireSameBackbone(other.backbone.identity, this.backbone.identity);
     mergeContent(this.#content, other.#content);
     this.#changed();
@@ -249,7 +253,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     this.#requireUsable();
     this.#requireClasses();
     let batch: Embedded[] = [];
-    for await (const embedded of this.backbone.embed(inputs, signalOf(options))) {
+    for await (const embedded of this.backbone.embed(requireIterable(inputs, 'inputs'), signalOf(options))) {
       batch.push(embedded);
       if (batch.length === BATCH) {
         yield* await this.#classifyBatch(batch, options);
@@ -296,7 +300,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     exampleMemory(this.#content, 'suggest', 'Learn with memory "examples" to use it.');
     this.#requireClasses();
     const embedded: Embedded[] = [];
-    for await (const item of this.backbone.embed(pool, signalOf(options))) embedded.push(item);
+    for await (const item of this.backbone.embed(requireIterable(pool, 'pool'), signalOf(options))) embedded.push(item);
     const { suggestInputs } = await loadSeldom();
     return suggestInputs(await this.#solve(options.signal), this.#context, embedded, options.count ?? 10);
   }

@@ -1,6 +1,7 @@
 /** Inputs on their way into memory: embedded and encoded; unreadable ones refused or set aside. */
 
 import type { Backbone } from './backbone.ts';
+import { requireIterable } from './errors.ts';
 import { encodeCodes } from './memory/codes.ts';
 import type { Example } from './memory/example-memory.ts';
 import type { AbortSignalLike } from './platform.ts';
@@ -23,7 +24,10 @@ export async function* embedInputs<Input>(
 ): AsyncGenerator<Example | Unreadable, void, undefined> {
   const { dim, taps } = backbone.identity;
   signal?.throwIfAborted();
-  for await (const item of backbone.embed(inputs, signal === undefined ? {} : { signal })) {
+  for await (const item of backbone.embed(
+    requireIterable(inputs, 'examples'),
+    signal === undefined ? {} : { signal },
+  )) {
     if (!('error' in item)) {
       const { id, source, embedding } = item;
       yield { id, source, codes: encodeCodes(embedding, 1, taps.length, dim) };

@@ -64,3 +64,11 @@ export function expected(name: string, what: string, value: unknown, next = ''):
     `Expected ${what} for ${name}, got ${describe(value)}.${next && ` ${next}`}`,
   );
 }
+
+/** `items`, where they can be gone through one by one; a text or bytes, which could be, are one input. @throws INVALID_ARGUMENT */
+export function requireIterable<T extends object>(items: T, name: string): T {
+  const isMany = typeof items === 'object' && items !== null;
+  const fits = isMany && (Symbol.iterator in items || Symbol.asyncIterator in items) && !ArrayBuffer.isView(items);
+  if (!fits) throw expected(name, 'a list or another iterable', items, 'Put a single input in a list: [input].');
+  return items;
+}

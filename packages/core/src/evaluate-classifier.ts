@@ -1,6 +1,7 @@
 /** Runs a classifier over labelled inputs and scores its answers. */
 
 import type { Classifier } from './classifier.ts';
+import { requireIterable } from './errors.ts';
 import { evaluatePredictions, type EvaluationResult } from './evaluation/evaluate.ts';
 import { classNotFound } from './memory/class-map.ts';
 import { canonicalLabel } from './memory/label.ts';
@@ -49,7 +50,7 @@ export async function evaluateClassifier<Input, Label extends string>(
 
   const truths: number[] = [];
   const inputs = async function* (): AsyncGenerator<Input> {
-    for await (const { label, input } of examples) {
+    for await (const { label, input } of requireIterable(examples, 'examples')) {
       const name = canonicalLabel(label);
       const truth = indices.get(name);
       if (truth === undefined) throw classNotFound(name, labels);

@@ -46,7 +46,7 @@ export function readyEmbeddings({ name, dim, taps = ['embedding'] }: ReadyEmbedd
 }
 
 function embedded(input: ReadyEmbedding, index: number, width: number): Embedded {
-  const { id, source } = input;
+  const { id, source } = (input as Partial<ReadyEmbedding> | null | undefined) ?? {};
   let own: Float32Array<ArrayBuffer>;
   try {
     own = new Float32Array(checked(input, index, width));
@@ -66,9 +66,10 @@ function embedded(input: ReadyEmbedding, index: number, width: number): Embedded
   };
 }
 
-function checked({ embedding }: ReadyEmbedding, index: number, width: number): Float32Array {
+function checked(input: ReadyEmbedding, index: number, width: number): Float32Array {
+  const embedding: unknown = (input as ReadyEmbedding | null | undefined)?.embedding;
   const isFloats = isTagged(embedding, 'Float32Array');
-  if (isFloats && embedding.length === width) return embedding;
+  if (isFloats && (embedding as Float32Array).length === width) return embedding as Float32Array;
   throw new ImprintError(
     'INVALID_EMBEDDING',
     `Expected a Float32Array of ${width} values for input ${index}, got ${isFloats ? `${(embedding as Float32Array).length} values` : describe(embedding)}.`,

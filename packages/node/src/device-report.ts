@@ -72,7 +72,21 @@ async function missingVulkan(): Promise<string | undefined> {
     const found = await Promise.all(folders.map((folder) => exists(join(folder, 'libvulkan.so.1'))));
     if (!found.includes(true)) return 'no Vulkan loader (libvulkan.so.1)';
   }
-  return (await hasVulkanDriver()) ? undefined : 'no Vulkan driver';
+  if (!(await hasVulkanDriver())) return 'no Vulkan driver';
+  return (await hasGpu()) ? undefined : 'no GPU';
+}
+
+/** Graphics processors as Linux shows them in /dev: NVIDIA's own driver, WSL, phones and boards; others are render nodes in /dev/dri. */
+const GPU_NODE = /^(nvidia(ctl|\d+)|nvmap|nvhost-gpu|dxg|mali\d*|kgsl-3d\d+)$/;
+
+/** Without one there are only drivers that compute on the CPU, slower than ONNX Runtime does; whoever names a driver means it. */
+async function hasGpu(): Promise<boolean> {
+  const { env } = process;
+  if (env['VK_DRIVER_FILES'] ?? env['VK_ICD_FILENAMES'] ?? env['VK_ADD_DRIVER_FILES']) return true;
+  const [nodes, cards] = await Promise.all(['/dev', '/dev/dri'].map((folder) => readdir(folder).catch(() => [])));
+  return (
+    nodes.length === 0 || nodes.some((name) => GPU_NODE.test(name)) || cards.some((name) => name.startsWith('renderD'))
+  );
 }
 
 /** Whether the loader would find a driver's manifest where it looks (Khronos, Vulkan-Loader, LoaderDriverInterface). */

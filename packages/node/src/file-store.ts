@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { access, chmod, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { ImprintError, type Store } from '@imprint/core';
+import { expected, ImprintError, type Store } from '@imprint/core';
 import { withFileLock } from './file-lock.ts';
 
 export interface FileStoreOptions {
@@ -29,8 +29,9 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['ENAMETOOLONG', 'a name that is too long'],
 ]);
 
-/** `fileStore(path)` keeps a snapshot in the file at `path`, which need not exist yet. */
+/** `fileStore(path)` keeps a snapshot in the file at `path`, which need not exist yet. @throws INVALID_ARGUMENT for what is no path */
 export function fileStore(path: string, options: FileStoreOptions = {}): Store {
+  if (typeof path !== 'string' || path === '') throw expected('path', 'the path of a file', path);
   return new FileStore(resolve(path), options.timeoutMs ?? 10_000);
 }
 

@@ -1,6 +1,6 @@
 /** Loads a backbone for Node: decoding, inference and the caller's event loop each on threads of their own. */
 
-import { DEFAULT_MAX_PIXELS, describe, expected, ImprintError } from '@imprint/core';
+import { DEFAULT_MAX_PIXELS, expected, ImprintError, requireIterable } from '@imprint/core';
 import type { AbortSignalLike, Backbone, BackboneIdentity, Embedded, EmbedOptions } from '@imprint/core';
 import { BackboneLanes, disposedError } from './backbone-lanes.ts';
 import type { Device } from './backbone-session.ts';
@@ -74,13 +74,7 @@ class WorkerBackbone implements NodeBackbone {
   }
 
   embed(inputs: Iterable<ImageInput> | AsyncIterable<ImageInput>, options: EmbedOptions = {}): AsyncIterable<Embedded> {
-    const iterable =
-      typeof inputs === 'object' && inputs !== null && (Symbol.iterator in inputs || Symbol.asyncIterator in inputs);
-    if (!iterable || ArrayBuffer.isView(inputs)) {
-      const got = `got ${describe(inputs)}. Put a single picture in a list: embed([picture]).`;
-      throw new ImprintError('INVALID_ARGUMENT', `Expected an iterable of pictures for inputs, ${got}`);
-    }
-    return this.#embed(inputs, options.signal);
+    return this.#embed(requireIterable(inputs, 'inputs'), options.signal);
   }
 
   async *#embed(

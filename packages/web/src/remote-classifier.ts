@@ -1,6 +1,6 @@
 /** The page's side of a classifier: every verb is a call into the worker, and nothing is computed here. */
 
-import { describe, ImprintError } from '@imprint/core';
+import { ImprintError, requireIterable } from '@imprint/core';
 import type {
   AddOptions,
   AddReport,
@@ -321,12 +321,4 @@ function withoutSignal({ signal, ...rest }: ClassifyOptions): {
   rest: Omit<ClassifyOptions, 'signal'>;
 } {
   return { signal: signal as AbortSignal | undefined, rest };
-}
-
-function requireIterable<T>(items: Many<T>, name: string): Many<T> {
-  const fits =
-    typeof items === 'object' && items !== null && (Symbol.iterator in items || Symbol.asyncIterator in items);
-  if (fits && !ArrayBuffer.isView(items)) return items;
-  const got = `got ${describe(items)}. Put a single picture in a list: [picture].`;
-  throw new ImprintError('INVALID_ARGUMENT', `Expected an iterable of pictures for ${name}, ${got}`);
 }

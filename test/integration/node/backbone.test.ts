@@ -153,8 +153,8 @@ describe('embedding', () => {
   it('gives nothing for nothing, and refuses what is no list of pictures', async () => {
     expect(await all(backbone.embed([]))).toEqual([]);
     const path = 'a.jpg' as unknown as Iterable<ImageInput>;
-    expect(() => backbone.embed(path)).toThrow('Expected an iterable of pictures for inputs, got "a.jpg"');
-    expect(() => backbone.embed(new Uint8Array(3) as unknown as Iterable<ImageInput>)).toThrow('embed([picture])');
+    expect(() => backbone.embed(path)).toThrow('Expected a list or another iterable for inputs, got "a.jpg"');
+    expect(() => backbone.embed(new Uint8Array(3) as unknown as Iterable<ImageInput>)).toThrow('in a list: [input]');
   });
 });
 

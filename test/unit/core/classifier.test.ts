@@ -183,6 +183,29 @@ describe('a classifier', () => {
     expect((await restored.classify(picture(0, 9))).label).toBe('__proto__');
   });
 
+  it('says what is wrong with arguments that no compiler has seen, and keeps what it has', async () => {
+    const code = (name: string) => expect.objectContaining({ code: name });
+    const classifier = new Classifier(backbone);
+    await classifier.addClass('cat', [picture(0, 0), picture(0, 1)]);
+    const before = classifier.hash();
+    const many = [undefined, null, 7, 'cat.jpg', new Uint8Array(3), { embedding: picture(0, 2).embedding }];
+    for (const wrong of many as never[]) {
+      await expect(classifier.addClass('dog', wrong)).rejects.toEqual(code('INVALID_ARGUMENT'));
+      await expect(classifier.addExamples('cat', wrong)).rejects.toEqual(code('INVALID_ARGUMENT'));
+      await expect(classifier.forgetExamples('cat', wrong)).rejects.toEqual(code('INVALID_ARGUMENT'));
+      await expect(classifier.classifyMany(wrong).next()).rejects.toEqual(code('INVALID_ARGUMENT'));
+      await expect(classifier.evaluate(wrong)).rejects.toEqual(code('INVALID_ARGUMENT'));
+      await expect(classifier.suggest(wrong)).rejects.toEqual(code('INVALID_ARGUMENT'));
+    }
+    for (const wrong of [undefined, null, 7, 'cat.jpg', {}] as never[]) {
+      await expect(classifier.classify(wrong)).rejects.toEqual(code('INVALID_EMBEDDING'));
+      await expect(classifier.addExamples('cat', [wrong])).rejects.toEqual(code('INVALID_EMBEDDING'));
+      expect(() => classifier.merge(wrong)).toThrow(code('INVALID_ARGUMENT'));
+      expect(() => new Classifier(wrong)).toThrow(code('INVALID_ARGUMENT'));
+    }
+    expect(classifier.hash()).toBe(before);
+  });
+
   it('says what to do instead of guessing', async () => {
     const classifier = await threeClasses();
     const code = (name: string) => expect.objectContaining({ code: name });

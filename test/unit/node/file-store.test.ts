@@ -41,6 +41,12 @@ it('writes through a symbolic link and leaves the link in place', async () => {
   expect([...(await readFile(join(folder, 'real', 'a')))]).toEqual([7]);
 });
 
+it('refuses what is no path', () => {
+  for (const wrong of [undefined, null, 5, '', {}] as never[]) {
+    expect(() => fileStore(wrong)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+  }
+});
+
 it('refuses a folder to read and to write, with the reason', async () => {
   const store = fileStore(folder);
   await expect(store.read()).rejects.toMatchObject({
