@@ -1,6 +1,6 @@
 /** Whether a picture's file reaches its end: some browsers show half a picture, or a white one, where the rest is missing. */
 
-import type { PictureFormat } from './picture-header.ts';
+import { jpegSegment, type PictureFormat } from './picture-header.ts';
 
 /**
  * Whether the bytes of a picture stop before its first frame does, by the marks of its format alone; nothing is decoded.
@@ -28,12 +28,7 @@ const ENDS: { readonly [format in PictureFormat]?: (view: DataView) => number } 
 
 /** After the last end-of-image marker behind the first scan: a thumbnail's, in the metadata, stands before it. */
 function jpegEnd(view: DataView): number {
-  let at = 2;
-  // Segments: a marker, a length, its bytes. 0xFFDA is the start of a scan.
-  while (view.getUint16(at) !== 0xffda) {
-    const isMarker = view.getUint8(at) === 0xff && view.getUint8(at + 1) !== 0xff;
-    at += isMarker ? 2 + view.getUint16(at + 2) : 1;
-  }
+  const at = jpegSegment(view, (marker) => marker === 0xda); // start of a scan
   let end = view.byteLength - 2;
   while (end > at && view.getUint16(end) !== 0xffd9) end--;
   return end > at ? end + 2 : Infinity;

@@ -48,16 +48,26 @@ const SIZE_OF: Readonly<Record<PictureFormat, (view: DataView) => Size>> = {
   avif: (view) => largestExtent(view, 0, view.byteLength, undefined),
 };
 
-/** Walks the segments to the frame header (SOF0 to SOF15 without the tables DHT, JPG, DAC). */
+/** From the frame header (SOF0 to SOF15 without the tables DHT, JPG, DAC). */
 function jpegSize(view: DataView): Size {
+  const isFrame = (marker: number): boolean =>
+    marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+  const at = jpegSegment(view, isFrame);
+  return [view.getUint16(at + 6), view.getUint16(at + 4)];
+}
+
+/**
+ * Walks the segments of a JPEG to the first of a kind.
+ * @returns where its marker's second byte stands
+ * @throws RangeError where the bytes end before
+ */
+export function jpegSegment(view: DataView, isWanted: (marker: number) => boolean): number {
   let at = 2;
   for (;;) {
     while (view.getUint8(at) !== 0xff) at++;
     while (view.getUint8(at) === 0xff) at++;
     const marker = view.getUint8(at);
-    if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
-      return [view.getUint16(at + 6), view.getUint16(at + 4)];
-    }
+    if (isWanted(marker)) return at;
     const standalone = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
     at += standalone ? 1 : 1 + view.getUint16(at + 1);
   }

@@ -47,6 +47,11 @@ export async function choleskyPanel(
       module.packRows64(INVERSE + start * width * 8, width * 8, end, groups, PACKED_INVERSE + packed * 8);
     }
   };
+  /** The product of packed rows from `row` on with packed columns, off the tile. */
+  const subtractRows = (row: number, rowGroups: number, columnGroups: number, inner: number): void => {
+    const tile = TILE + row * pitch * 8;
+    module.multiply64(LEFT + row * inner * 8, RIGHT, inner, rowGroups, columnGroups, tile, pitch * 8, -1);
+  };
   for (let first = 0; first < height; first += TILE_ROWS) {
     const rows = Math.min(TILE_ROWS, height - first);
     if (!holdMemory(token) && inverse) {
@@ -63,30 +68,11 @@ export async function choleskyPanel(
       if (first === 0) {
         for (const { start, end, groups } of strips) {
           if (end & 3) continue; // only the last may be no whole groups
-          module.multiply64(
-            LEFT + start * inner * 8,
-            RIGHT,
-            inner,
-            groups,
-            end / 4,
-            TILE + start * pitch * 8,
-            pitch * 8,
-            -1,
-          );
+          subtractRows(start, groups, end / 4, inner);
           from = Math.max(from, end);
         }
       }
-      const rowGroups = Math.ceil((rows - from) / 4);
-      module.multiply64(
-        LEFT + from * inner * 8,
-        RIGHT,
-        inner,
-        rowGroups,
-        groups,
-        TILE + from * pitch * 8,
-        pitch * 8,
-        -1,
-      );
+      subtractRows(from, Math.ceil((rows - from) / 4), groups, inner);
       work.count += rows * width * inner;
     }
     let below = 0;
