@@ -19,9 +19,11 @@ export interface LinearModel {
 
 type Turns = Pick<FitContext, 'yieldToHost' | 'signal'>;
 
-/** Queries and multiplications from which the Gemm is worth its doubles. */
-const GEMM_QUERIES = 16;
+/** Queries and multiplications from which the Gemm is worth its doubles, which are made anew. */
+const GEMM_QUERIES = 96;
 const GEMM_WORK = 2 ** 21;
+/** Multiplications that may take one turn of the host, some 20 ms: fewer queries go through the Gemm where they are more. */
+const TURN_WORK = 2 ** 27;
 /** Scores that one product gives at most, so that it stays small beside its inputs: 32 MB. */
 const GEMM_SCORES = 2 ** 22;
 /** Weights of a part: 16 MB as they are kept, 32 MB as doubles. */
@@ -101,7 +103,8 @@ export class LinearScores {
     const width = this.#width;
     const { numClasses } = this;
     const out = new Float64Array(numQueries * numClasses);
-    if (numQueries < GEMM_QUERIES || numQueries * numClasses * width < GEMM_WORK) {
+    const work = numQueries * numClasses * width;
+    if (work < (numQueries < GEMM_QUERIES ? TURN_WORK : GEMM_WORK)) {
       this.scoresInto(codes, numQueries, out);
       return out;
     }

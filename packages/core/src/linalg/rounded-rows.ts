@@ -104,10 +104,11 @@ export class RoundedRows {
     }
     const halves = this.#halves;
     const unit = this.#units[i];
-    let at = i * this.#stride * 2;
-    for (let j = 0; j < columns; j++) {
-      out[start + j] = (halves[at] * 65_536 + halves[at + 8]) * unit;
-      at += (j & 7) === 7 ? 9 : 1;
+    for (let j = 0, at = i * this.#stride * 2; j < columns; j += 8, at += 16) {
+      const end = Math.min(at + 8, at + columns - j);
+      for (let from = at, to = start + j; from < end; from++, to++) {
+        out[to] = ((halves[from] << 16) + halves[from + 8]) * unit;
+      }
     }
   }
 

@@ -58,7 +58,7 @@ it('scores through the Gemm, one by one and backwards are equal bits', async () 
 });
 
 it('scores of more classes than a part holds are the bits of few classes at a time, one by one and as products', async () => {
-  const [width, numClasses, numQueries] = [60, 70_001, 17];
+  const [width, numClasses, numQueries] = [60, 70_001, 40];
   const weights = weightsOf(numClasses * width, 3);
   const offsets = weightsOf(numClasses, 4);
   const codes = Int8Array.from({ length: numQueries * width }, (_, i) => Math.sin(i) * 127);
