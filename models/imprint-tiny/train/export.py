@@ -28,10 +28,17 @@ def canary_pixels():
     return ((byte / 255 - mean) / std).astype(np.float32)[None]
 
 
-def load_student(path):
-    """The averaged weights of a checkpoint, as an f32 student ready to run."""
+def load_checkpoint(paths):
+    """The last of the checkpoints, its weights replaced by the mean of all of them (Wortsman et al. 2022, model soups)."""
+    saved = [torch.load(path, map_location="cpu") for path in paths]
+    mean = lambda name: torch.stack([s["average"][name].float() for s in saved]).mean(0)
+    return saved[-1] | {"average": {k: mean(k) if v.is_floating_point() else v for k, v in saved[-1]["average"].items()}}
+
+
+def load_student(average):
+    """A checkpoint's weights as an f32 student ready to run."""
     student = Student()
-    student.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in torch.load(path, map_location="cpu")["average"].items()})
+    student.load_state_dict(average)
     return student.requires_grad_(False).eval()
 
 
@@ -49,10 +56,11 @@ def cosines(a, b):
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--shared", type=Path, default=HERE.parents[2] / "../shared", help="folder with distill/")
-    p.add_argument("--checkpoint", type=Path, default=HERE / "work/checkpoint.pt")
+    p.add_argument("--checkpoint", type=Path, nargs="+", default=[HERE / "work/checkpoint.pt"], help="of several, the mean of their weights")
     p.add_argument("--out", type=Path, default=HERE.parent)
     args = p.parse_args()
-    student = load_student(args.checkpoint)
+    saved = load_checkpoint(args.checkpoint)
+    student = load_student(saved["average"])
 
     model = build(student, input_grams(student, calibration_pixels(args.shared / "distill")))
     onnx.checker.check_model(model, full_check=True)
@@ -81,7 +89,6 @@ def main():
     }
     (args.out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
-    saved = torch.load(args.checkpoint, map_location="cpu")
     half = {k: v.half() if v.is_floating_point() else v for k, v in saved["average"].items()}
     small = args.out / "train/checkpoint/average-f16.pt"
     small.parent.mkdir(parents=True, exist_ok=True)

@@ -21,12 +21,22 @@ def pool(tokens):
 
 
 @torch.no_grad()
-def teacher_states(teacher, pixels, depth=DEPTH, dtype=torch.bfloat16):
-    """The teacher sees the student's own `pixels`, enlarged to 224. Gives batch x (depth - FIRST + 1) x 50 x DIM."""
+def teacher_states(teacher, pixels, depth=DEPTH, dtype=torch.bfloat16, shift=0):
+    """The teacher sees the student's own `pixels`, enlarged to 224 and moved by up to `shift` of them. Gives batch x (depth - FIRST + 1) x 50 x DIM."""
     enlarged = F.interpolate(pixels, (224, 224), mode="bicubic", align_corners=False)
+    if shift:
+        left, top = torch.randint(2 * shift + 1, (2,)).tolist()
+        enlarged = F.pad(enlarged, (shift,) * 4, mode="replicate")[:, :, top:top + 224, left:left + 224]
     with torch.autocast(pixels.device.type, dtype):
         states = teacher(enlarged, depth)
     return torch.stack([pool(h) for h in states[FIRST:]], 1)
+
+
+def mirrored_states(teacher, pixels, dtype=torch.bfloat16, shift=0):
+    """The mean of `teacher_states` for `pixels` and for their mirror image, whose grid is turned back."""
+    own, other = (teacher_states(teacher, x, dtype=dtype, shift=shift) for x in (pixels, pixels.flip(3)))
+    grid = other[:, :, 1:].unflatten(2, (GRID, GRID)).flip(3).flatten(2, 3)
+    return (own + torch.cat([other[:, :, :1], grid], 2)) / 2
 
 
 class Scale(torch.nn.Module):

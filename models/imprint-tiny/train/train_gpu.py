@@ -15,7 +15,7 @@ from data import hold_out, list_images, load_images, random_views
 from device_views import disturb, resized_crops, stack_images, views
 from muon import BatchedMuon
 from student import SIZE, Student
-from targets import Scale, normalise, teacher_states
+from targets import Scale, mirrored_states, normalise
 from teacher import MEAN, STD, Teacher
 from train import losses, rounded
 
@@ -23,12 +23,14 @@ from train import losses, rounded
 def arguments():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--distill", type=Path, required=True, help="folder with the training images (.bin and .json)")
+    p.add_argument("--drawings", type=Path, help="folder with further images of the same form, drawn (drawings.py)")
     p.add_argument("--teacher", type=Path, required=True, help="deit_tiny_patch16_224.onnx")
     p.add_argument("--start", type=Path, required=True, help="checkpoint to go on from")
     p.add_argument("--out", type=Path, required=True, help="folder for checkpoint.pt and log.jsonl")
     p.add_argument("--minutes", type=float, required=True, help="training ends after this time; the rate falls to zero with it")
     p.add_argument("--batch", type=int, default=1024)
     p.add_argument("--photos", type=float, default=0.65, help="share of a batch from the larger images, the rest from the small ones")
+    p.add_argument("--drawn", type=float, default=0.25, help="share of a batch from the drawings, where there are any; the rest as said by --photos")
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--muon", type=float, default=4e-3)
     p.add_argument("--weight-decay", type=float, default=0.05)
@@ -72,9 +74,15 @@ def main():
     train_places, held_places = hold_out(list_images(args.distill, args.limit), 512)
     images, held = load_images(train_places), load_images(held_places)
     groups = [[i for i in images if (min(i.shape[:2]) > 100) == large] for large in (True, False)]
-    say(event="images", large=len(groups[0]), small=len(groups[1]))
+    held_sets, drawn = {"held_out": held}, 0
+    if args.drawings:
+        train_places, held_places = hold_out(list_images(args.drawings, args.limit), 256)
+        groups.append(load_images(train_places))
+        held_sets["held_out_drawings"], drawn = load_images(held_places), round(args.batch * args.drawn)
+    say(event="images", large=len(groups[0]), small=len(groups[1]), drawings=len(groups[2]) if args.drawings else 0)
     stacks = [stack_images(group, device) for group in groups]
-    counts = [round(args.batch * args.photos), args.batch - round(args.batch * args.photos)]
+    large = round((args.batch - drawn) * args.photos)
+    counts = [large, args.batch - drawn - large, drawn][:len(groups)]
     mean, std = (torch.tensor(v, device=device)[:, None, None] * 255 for v in (MEAN, STD))
 
     teacher = Teacher(args.teacher).to(device)
@@ -88,13 +96,15 @@ def main():
     own, theirs = map(list, zip(*averaged))
     muon = BatchedMuon([p for p in student.parameters() if p.ndim == 2], args.muon, args.weight_decay)
     adam = torch.optim.AdamW([p for p in student.parameters() if p.ndim != 2], args.lr, weight_decay=0, betas=(0.9, 0.98), fused=device.type == "cuda")
-    held_pixels = normalise(torch.from_numpy(random_views(held, np.arange(len(held)), SIZE, 12345)).to(device))
-    with torch.no_grad():
-        held_states = torch.cat([teacher_states(teacher, part) for part in held_pixels.split(64)])
+    held_views = {}
+    for name, pictures in held_sets.items():
+        pixels = normalise(torch.from_numpy(random_views(pictures, np.arange(len(pictures)), SIZE, 12345)).to(device))
+        held_views[name] = pixels, torch.cat([mirrored_states(teacher, part) for part in pixels.split(64)])
 
     def judge():
         with torch.no_grad():
-            say(event="judge", step=step, samples=samples, held_out=rounded(losses(average, teacher, scale, held_pixels, held_states, args)[1]))
+            found = {name: rounded(losses(average, teacher, scale, *views, args)[1]) for name, views in held_views.items()}
+        say(event="judge", step=step, samples=samples, **found)
 
     judge()
     make_views = views if args.no_compile else compiled(student, teacher)
@@ -107,7 +117,7 @@ def main():
         rows = [torch.randint(len(stack[0]), (count,), device=device) for stack, count in zip(stacks, counts)]
         with torch.no_grad():
             pixels = (make_views([tuple(t[at] for t in stack) for stack, at in zip(stacks, rows)], SIZE) - mean) / std
-            states = teacher_states(teacher, pixels, dtype=half)
+            states = mirrored_states(teacher, pixels, dtype=half, shift=8)
         loss, report = losses(student, teacher, scale, pixels, states, args)
         loss.backward()
         rate = min(1, (step - first + 1) / 100) * left
