@@ -54,7 +54,7 @@ export async function missingLibrary(device: Device): Promise<string | undefined
       process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';
     // Another layout of the package: let ONNX Runtime find out.
     if (!(await exists(folder)) || (await exists(join(folder, library)))) return undefined;
-    return 'its libraries are not installed (npm run install:cuda)';
+    return 'its libraries are not installed (npm rebuild onnxruntime-node --onnxruntime-node-install=true)';
   }
   if (device === 'webgpu' && process.platform === 'linux') return missingVulkan();
   return undefined;

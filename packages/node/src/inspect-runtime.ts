@@ -15,7 +15,10 @@ import { ownRequire } from './own-files.ts';
 export interface RuntimeReport {
   readonly versions: {
     readonly imprint: string;
+    /** Of Node, or of the Node that another runtime says it is. */
     readonly node: string;
+    /** `Node 22.1.0`, `Bun 1.4.5`, `Deno 2.9.6` */
+    readonly runtime: string;
     readonly onnxruntime: string;
     readonly sharp: string;
     readonly libvips: string;
@@ -103,6 +106,10 @@ async function attempt(
   }
 }
 
+function runtimeInWords({ node, bun, deno }: NodeJS.ProcessVersions): string {
+  return bun !== undefined ? `Bun ${bun}` : deno !== undefined ? `Deno ${deno}` : `Node ${node}`;
+}
+
 async function installedVersions(): Promise<RuntimeReport['versions']> {
   const require = ownRequire();
   const versionOf = (name: string): string => (require(name) as { version: string }).version;
@@ -110,6 +117,7 @@ async function installedVersions(): Promise<RuntimeReport['versions']> {
   return {
     imprint: versionOf('../package.json'),
     node: process.versions.node,
+    runtime: runtimeInWords(process.versions),
     onnxruntime: versionOf('onnxruntime-node/package.json'),
     sharp: sharp?.versions.sharp ?? 'unknown',
     libvips: sharp?.versions.vips ?? 'unknown',

@@ -394,7 +394,9 @@ describe('doctor', () => {
     const json = jsonOf<{ devices: { device: string; state: string; reason?: string }[]; backbone: object }>(
       await imprint(['doctor', '--json']),
     );
-    expect(json).toMatchObject({ versions: { node: process.versions.node, imprint: '0.1.0' } });
+    expect(json).toMatchObject({
+      versions: { node: process.versions.node, runtime: `Node ${process.versions.node}`, imprint: '0.1.0' },
+    });
     expect(json.backbone).toMatchObject({
       name: 'imprint-tiny',
       sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,

@@ -28,8 +28,10 @@ function reportLines(
   { versions, platform, cpu, backbone, devices, chosenDevice, cache }: RuntimeReport,
   paint: Paint,
 ): string[] {
-  const names = { imprint: 'Imprint', node: 'Node', onnxruntime: 'ONNX Runtime', sharp: 'sharp', libvips: 'libvips' };
-  const versionText = Object.entries(names).map(([key, name]) => `${name} ${versions[key as keyof typeof versions]}`);
+  const { imprint, runtime, onnxruntime, sharp, libvips } = versions;
+  const names = { Imprint: imprint, 'ONNX Runtime': onnxruntime, sharp, libvips };
+  const versionText = Object.entries(names).map(([name, version]) => `${name} ${version}`);
+  versionText.splice(1, 0, runtime);
   const rows: [string, string][] = [
     ['Versions', versionText.join(', ')],
     ['Machine', `${platform}, ${displayText(cpu.model)}, ${counted(cpu.threads, 'thread')}`],
