@@ -31,7 +31,14 @@ afterAll(async () => {
 async function imprint(...argv: string[]): Promise<{ status: number; out: string; err: string }> {
   const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
   const status = await runProgram([models], ['models', ...argv], streams as unknown as NodeJS.Process);
-  return { status, out: String(streams.stdout.read() ?? ''), err: String(streams.stderr.read() ?? '') };
+  return { status, out: everything(streams.stdout), err: everything(streams.stderr) };
+}
+
+/** `read` gives all that there is up to Node 24, a chunk from 26 on. */
+function everything(stream: PassThrough): string {
+  let text = '';
+  for (let chunk: unknown; (chunk = stream.read()) !== null;) text += String(chunk);
+  return text;
 }
 
 describe('imprint models', () => {
