@@ -109,6 +109,35 @@ describeInBrowser('one classifier in Node and on a page', () => {
     for (const [id, codes] of there) expect(cosine(codes, here.get(id)!)).toBeGreaterThan(0.9999);
   });
 
+  it('tells a stranger from one example, as Node does', async () => {
+    const drawn = await drawnPictures();
+    const pictures = [drawn.disc[0], drawn.another.disc, drawn.another.stripes];
+    site.routes.set('/one', (_, url) => {
+      const found = pictures.find(({ name }) => url.pathname.endsWith(name));
+      return found && { body: found.buffer };
+    });
+    await using node = await createClassifier({ device: 'cpu', unknownBelow: 0.1 });
+    await node.addClass('disc', [new Uint8Array(pictures[0].buffer)]);
+    const inNode = [];
+    for (const { buffer } of pictures) inNode.push(await node.classify(new Uint8Array(buffer)));
+    await using open = await openPage(browser, `${site.origin}/`);
+    const onPage = await open.page.evaluate(
+      async (names) => {
+        const classifier = await openClassifier({ device: 'wasm', unknownBelow: 0.1 });
+        await classifier.addClass('disc', [`/one/${names[0]}`]);
+        const found = [];
+        for (const name of names) found.push(await classifier.classify(`/one/${name}`));
+        return found.map(({ known, novelty }) => ({ known, novelty }));
+      },
+      pictures.map(({ name }) => name),
+    );
+    expect(inNode.map(({ known }) => known)).toEqual([true, true, false]);
+    for (const [i, { known, novelty }] of inNode.entries()) {
+      expect(onPage[i].known).toBe(known);
+      expect(onPage[i].novelty).toBeCloseTo(novelty, 3);
+    }
+  });
+
   describe.skipIf(photos === undefined)('with real photos', () => {
     it('learns 20 classes of photos as Node does, and answers alike on every photo', { timeout: 240_000 }, async () => {
       const folder = path.join(photos!, 'caltech101');

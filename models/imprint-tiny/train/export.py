@@ -11,8 +11,10 @@ import onnxruntime as ort
 import torch
 
 from data import hold_out, list_images, load_images, random_views
+from evaluate import embed
 from graph import TAP_NAMES, build
 from rounding import input_grams
+from same_class import same_class_cosines
 from student import DIM, SIZE, Student
 from targets import normalise
 from teacher import MEAN, STD
@@ -79,11 +81,13 @@ def main():
             raise SystemExit("Expected every tap within cosine 0.999 of f32.")
 
     data = path.read_bytes()
+    spec = {"name": "pixel_values", "size": SIZE, "resize": SIZE, "resample": "bicubic", "mean": MEAN, "std": STD}
     manifest = {
         "name": "imprint-tiny", "version": 1, "file": path.name, "sizeBytes": len(data), "sha256": hashlib.sha256(data).hexdigest(),
         "licence": "Apache-2.0",
-        "input": {"name": "pixel_values", "size": SIZE, "resize": SIZE, "resample": "bicubic", "mean": MEAN, "std": STD},
+        "input": spec,
         "output": {"name": "taps", "taps": [{"name": name} for name in TAP_NAMES], "dim": DIM},
+        "sameClass": same_class_cosines(lambda images: embed(session, images, spec), args.shared / "distill"),
         "canary": {"seed": 1, "embedding": [round(v, 6) for v in student(torch.from_numpy(canary)).flatten().tolist()]},
         "origin": "trained in this repository, see train/",
     }

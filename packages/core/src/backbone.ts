@@ -31,6 +31,21 @@ export interface BackboneIdentity {
   readonly preprocessing?: Preprocessing;
 }
 
+/**
+ * How alike pictures of one class are to a backbone, measured on classes that are not the classifier's: what is known while its own
+ * examples are few.
+ */
+export interface SameClassCosines {
+  /** Ascending, between 0 and 1; two or more. */
+  readonly shares: readonly number[];
+  /** By the number of examples behind a class mean, ascending from 1. */
+  readonly byExamples: readonly {
+    readonly examples: number;
+    /** The cosine of first taps to such a mean that each share of the class's other pictures stays below; ascending. */
+    readonly cosines: readonly number[];
+  }[];
+}
+
 /** One input's result, in input order: an embedding, or the reason why there is none. */
 export type Embedded =
   | {
@@ -52,6 +67,8 @@ export interface Backbone<Input> {
   readonly identity: BackboneIdentity;
   /** Where it runs, in words for a person: `cpu (cuda: not installed; webgpu: no adapter)`. */
   readonly device: string;
+  /** Absent where it was not measured: then few examples can call few inputs unknown. */
+  readonly sameClass?: SameClassCosines;
   /**
    * Embeds inputs as they come, decoding and inferring in step; yields one result an input, in input order.
    * An input that cannot be read yields its error and the stream goes on. Throws when the backbone itself fails,

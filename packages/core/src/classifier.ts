@@ -89,7 +89,8 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     this.backbone = backbone;
     this.head = head;
     this.unknownBelow = unknownBelow;
-    this.#context = { gemm, carry: new Carry(), ...(yieldToHost && { yieldToHost }) };
+    const { sameClass } = backbone;
+    this.#context = { gemm, carry: new Carry(), ...(yieldToHost && { yieldToHost }), ...(sameClass && { sameClass }) };
     this.#ownsBackbone = ownsBackbone;
     this.#codes = new Int8Array(backbone.identity.taps.length * backbone.identity.dim);
   }

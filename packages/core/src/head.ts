@@ -1,5 +1,6 @@
 /** The contract of a head: what turns the memory of example codes into class scores. Nothing here is trained. */
 
+import type { SameClassCosines } from './backbone.ts';
 import type { Gemm } from './gemm.ts';
 import type { Carry } from './memory/carry.ts';
 import type { Memory } from './memory/memory.ts';
@@ -42,6 +43,8 @@ export interface FitContext {
   readonly carry?: Carry;
   /** Numbers (rows x classes) that leave-one-out may take: above, a sample of examples stands for all. Default 2^18. */
   readonly leaveOneOutEntries?: number;
+  /** What the backbone is known to see alike. Absent: novelty goes by the examples alone. */
+  readonly sameClass?: SameClassCosines;
 }
 
 /** What a head says about itself: plain JSON, shown by `info` and `eval`. */

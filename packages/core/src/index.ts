@@ -14,7 +14,15 @@ export {
 } from './from-transformers-pipeline.ts';
 export { readyEmbeddings, type ReadyEmbedding, type ReadyEmbeddingsOptions } from './ready-embeddings.ts';
 
-export type { Backbone, BackboneIdentity, Embedded, EmbedOptions, Preprocessing, Resample } from './backbone.ts';
+export type {
+  Backbone,
+  BackboneIdentity,
+  Embedded,
+  EmbedOptions,
+  Preprocessing,
+  Resample,
+  SameClassCosines,
+} from './backbone.ts';
 export type { FitContext, FittedHead, Head, HeadReport, Memory, StatisticsMemory } from './head.ts';
 export type { BlockBidiagonal, Gemm, GemmShape } from './gemm.ts';
 export type { Store } from './store.ts';
@@ -60,8 +68,8 @@ export { sha256Hex } from './sha256.ts';
 export { isCutOff } from './image/picture-end.ts';
 export { pictureHeader, type PictureFormat, type PictureHeader } from './image/picture-header.ts';
 export { preprocessInto } from './image/preprocess.ts';
+export { FieldReader } from './backbones/field-reader.ts';
 export {
-  FieldReader,
   identityOf,
   parseInput,
   parseManifest,

@@ -1,13 +1,20 @@
 /** Loads a backbone for Node: decoding, inference and the caller's event loop each on threads of their own. */
 
 import { DEFAULT_MAX_PIXELS, expected, ImprintError, requireIterable } from '@imprint/core';
-import type { AbortSignalLike, Backbone, BackboneIdentity, Embedded, EmbedOptions } from '@imprint/core';
+import type {
+  AbortSignalLike,
+  Backbone,
+  BackboneIdentity,
+  Embedded,
+  EmbedOptions,
+  SameClassCosines,
+} from '@imprint/core';
 import { BackboneLanes, disposedError } from './backbone-lanes.ts';
 import type { Device } from './backbone-session.ts';
 import { deviceInWords, type DeviceReport } from './device-report.ts';
 import { embedInOrder } from './embedding-stream.ts';
 import { sourceOf, type ImageInput } from './image-input.ts';
-import type { ReadModelOptions } from './models/model-content.ts';
+import type { ModelContent, ReadModelOptions } from './models/model-content.ts';
 import { readModel } from './models/read-model.ts';
 import { loadSharp } from './native-modules.ts';
 import { PictureWorkers } from './picture-workers.ts';
@@ -54,13 +61,15 @@ function checkOptions(options: LoadBackboneOptions): void {
 class WorkerBackbone implements NodeBackbone {
   readonly identity: BackboneIdentity;
   readonly notes: readonly string[];
+  readonly sameClass?: SameClassCosines;
   readonly #lanes: BackboneLanes;
   readonly #pictures: PictureWorkers;
   #disposed: Promise<void> | undefined;
 
-  constructor(identity: BackboneIdentity, notes: readonly string[], lanes: BackboneLanes, pictures: PictureWorkers) {
+  constructor({ identity, notes, manifest }: ModelContent, lanes: BackboneLanes, pictures: PictureWorkers) {
     this.identity = identity;
     this.notes = notes;
+    if (manifest.sameClass) this.sameClass = manifest.sameClass;
     this.#lanes = lanes;
     this.#pictures = pictures;
   }
@@ -116,7 +125,7 @@ class WorkerBackbone implements NodeBackbone {
 export async function loadBackbone(nameOrPath?: string, options: LoadBackboneOptions = {}): Promise<NodeBackbone> {
   checkOptions(options);
   const first = await readModel(nameOrPath, options);
-  const { identity, notes, manifest } = first;
+  const { identity, manifest } = first;
   if (identity.preprocessing === undefined) {
     const message = `Expected a model of pictures for ${identity.name}, its manifest names no preprocessing. Choose another.`;
     throw new ImprintError('BACKBONE_INVALID', message);
@@ -138,5 +147,5 @@ export async function loadBackbone(nameOrPath?: string, options: LoadBackboneOpt
     preprocessing: identity.preprocessing,
     maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
   });
-  return new WorkerBackbone(identity, notes, lanes, pictures);
+  return new WorkerBackbone(first, lanes, pictures);
 }

@@ -11,12 +11,14 @@
 
 import type { FitContext, StatisticsMemory } from '../head.ts';
 import { LinearScores } from '../heads/linear-scores.ts';
+import { SameClassPrior } from './same-class-prior.ts';
 import type { UnknownDetector } from './unknown.ts';
 
 export async function fitStatisticsDetector(
-  { width, numClasses, numExamples, counts, sums, gram }: StatisticsMemory,
+  memory: StatisticsMemory,
   context: FitContext,
 ): Promise<Pick<UnknownDetector, 'detectInto'>> {
+  const { width, numClasses, numExamples, counts, sums, gram } = memory;
   let trace = 0;
   for (let j = 0; j < width; j++) trace += gram[j * width + j];
   const length = Math.sqrt(trace / numExamples);
@@ -53,6 +55,7 @@ export async function fitStatisticsDetector(
 
   const products = await LinearScores.of({ width, numClasses, weights: sums }, context);
   const dots = new Float64Array(numClasses);
+  const prior = await SameClassPrior.of(memory, context);
   return {
     detectInto(codes, numQueries, strangeness, pValues) {
       for (let query = 0; query < numQueries; query++) {
@@ -71,6 +74,7 @@ export async function fitStatisticsDetector(
         strangeness[query] = least;
         pValues[query] = studentTail5(least);
       }
+      prior?.poolInto(codes, width, numQueries, pValues);
     },
   };
 }

@@ -4,6 +4,7 @@ import type { FitContext, Memory } from '../head.ts';
 import type { FittedNovelty, NoveltyScore } from './novelty.ts';
 import { noveltyPValuesInto, noveltyReference, type NoveltyReference } from './novelty-p-value.ts';
 import { whitenedMemory } from './novelty/whitened-memory.ts';
+import { SameClassPrior } from './same-class-prior.ts';
 
 export interface UnknownDetector {
   /** The novelty score's name. */
@@ -28,6 +29,7 @@ export async function fitUnknownDetector(
   const novelty = await score.fit(memory, context);
   await context.yieldToHost?.();
   const reference = await noveltyReference(novelty, memory, context);
+  const prior = await SameClassPrior.of(memory, context);
   return {
     score: score.name,
     novelty,
@@ -35,6 +37,7 @@ export async function fitUnknownDetector(
     detectInto(codes, numQueries, strangeness, pValues) {
       novelty.strangenessInto(codes, numQueries, strangeness);
       noveltyPValuesInto(reference, strangeness, numQueries, pValues);
+      prior?.poolInto(codes, memory.width, numQueries, pValues);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Remembers the embeddings of chosen inputs as they pass by, so that a change can be told without its pictures. */
 
-import type { Backbone, BackboneIdentity, Embedded, EmbedOptions } from '@imprint/core';
+import type { Backbone, BackboneIdentity, Embedded, EmbedOptions, SameClassCosines } from '@imprint/core';
 import type { WireInput } from '../protocol.ts';
 import type { Turns } from './turns.ts';
 
@@ -11,6 +11,7 @@ export type Seen = Extract<Embedded, { readonly embedding: Float32Array }>;
 
 export class RecordingBackbone implements Backbone<WireInput> {
   readonly identity: BackboneIdentity;
+  readonly sameClass?: SameClassCosines;
   readonly #inner: Backbone<WireInput>;
   readonly #turns: Turns;
   readonly #recorders = new WeakMap<Inputs, Seen[]>();
@@ -21,6 +22,7 @@ export class RecordingBackbone implements Backbone<WireInput> {
     this.#inner = inner;
     this.#turns = turns;
     this.identity = inner.identity;
+    if (inner.sameClass) this.sameClass = inner.sameClass;
   }
 
   get device(): string {

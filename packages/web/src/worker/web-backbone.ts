@@ -1,7 +1,15 @@
 /** The backbone in the worker: decodes a few pictures ahead of inference, and goes on with WASM where a GPU is lost. */
 
 import { DEFAULT_MAX_PIXELS, ImprintError } from '@imprint/core';
-import type { AbortSignalLike, Backbone, BackboneIdentity, Embedded, EmbedOptions, ReadyModel } from '@imprint/core';
+import type {
+  AbortSignalLike,
+  Backbone,
+  BackboneIdentity,
+  Embedded,
+  EmbedOptions,
+  ReadyModel,
+  SameClassCosines,
+} from '@imprint/core';
 import type { AssetUrls, WireInput } from '../protocol.ts';
 import type { Device, DeviceReport, Notice } from '../web-classifier.ts';
 import { fromWireError } from '../wire-error.ts';
@@ -25,6 +33,7 @@ type Prepared = PreparedImage | { readonly error: ImprintError };
 
 export class WebBackbone implements Backbone<WireInput> {
   readonly identity: BackboneIdentity;
+  readonly sameClass?: SameClassCosines;
   readonly #model: ReadyModel;
   readonly #options: WebBackboneOptions;
   #session: BackboneSession;
@@ -34,6 +43,8 @@ export class WebBackbone implements Backbone<WireInput> {
 
   private constructor(model: ReadyModel, options: WebBackboneOptions, session: BackboneSession, report: DeviceReport) {
     this.identity = model.identity;
+    const { sameClass } = model.manifest;
+    if (sameClass) this.sameClass = sameClass;
     // The file is read again only where a GPU may be lost.
     this.#model = session.device === 'wasm' ? { ...model, bytes: new Uint8Array() } : model;
     this.#options = options;

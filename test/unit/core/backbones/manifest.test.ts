@@ -25,14 +25,23 @@ const tensors = {
   },
 };
 
+const sameClass = {
+  shares: [0.01, 0.5],
+  byExamples: [
+    { examples: 1, cosines: [0.1, 0.4] },
+    { examples: 5, cosines: [0.2, 0.6] },
+  ],
+};
+
 describe('parseManifest', () => {
-  it('reads both forms of output, variants and a canary, and leaves out what it does not know', () => {
+  it('reads both forms of output, variants, a canary and same-class cosines, and leaves out what it does not know', () => {
     const full = {
       ...stacked,
       url: 'https://example.org/model.onnx',
       revision: 'abc',
       variants: { int8: { file: 'onnx/int8.onnx', sizeBytes: 5, sha256: 'b'.repeat(64) } },
       canary: { embedding: [1, 2, 3, 4] },
+      sameClass,
     };
     expect(parseManifest(JSON.stringify({ ...full, comment: 'x' }), 'm')).toEqual(full);
     expect(parseManifest(`\uFEFF${JSON.stringify(tensors)}`, 'm')).toEqual(tensors);
@@ -102,6 +111,36 @@ describe('parseManifest', () => {
       'a canary of another length',
       { ...stacked, canary: { embedding: [1] } },
       'Expected 4 finite numbers (2 taps x 2) for canary.embedding in m',
+    ],
+    [
+      'shares that do not ascend',
+      { ...stacked, sameClass: { ...sameClass, shares: [0.5, 0.5] } },
+      'Expected two or more ascending numbers between 0 and 1 for sameClass.shares in m, got Array of length 2',
+    ],
+    [
+      'a share of all',
+      { ...stacked, sameClass: { ...sameClass, shares: [0.5, 1] } },
+      'Expected two or more ascending numbers between 0 and 1 for sameClass.shares',
+    ],
+    [
+      'same-class cosines that begin with two examples',
+      { ...stacked, sameClass: { ...sameClass, byExamples: [sameClass.byExamples[1]] } },
+      'Expected 1 for sameClass.byExamples[0].examples in m, got 5',
+    ],
+    [
+      'the same number of examples twice',
+      { ...stacked, sameClass: { ...sameClass, byExamples: [sameClass.byExamples[0], sameClass.byExamples[0]] } },
+      'Expected an integer above 1 for sameClass.byExamples[1].examples in m, got 1',
+    ],
+    [
+      'a cosine too few',
+      { ...stacked, sameClass: { ...sameClass, byExamples: [{ examples: 1, cosines: [0.1] }] } },
+      'Expected 2 ascending numbers from -1 to 1, one for each share for sameClass.byExamples[0].cosines',
+    ],
+    [
+      'no cosines at all',
+      { ...stacked, sameClass: { ...sameClass, byExamples: [] } },
+      'Expected a list that begins with one example for sameClass.byExamples',
     ],
     [
       'a broken variant',
