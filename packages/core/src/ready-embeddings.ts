@@ -1,6 +1,6 @@
 /** A backbone for embeddings that were made elsewhere: text, audio, another library's vectors, benchmark features. */
 
-import type { Backbone, BackboneIdentity, Embedded } from './backbone.ts';
+import type { Backbone, BackboneIdentity, Embedded, SameClassCosines } from './backbone.ts';
 import { describe, ImprintError, expected } from './errors.ts';
 import { isTagged, utf8Encode } from './platform.ts';
 import { sha256Hex } from './sha256.ts';
@@ -19,13 +19,20 @@ export interface ReadyEmbeddingsOptions {
   readonly dim: number;
   /** Tap names, default one tap. */
   readonly taps?: readonly string[];
+  /** How alike embeddings of one class are, where it was measured: few examples then tell strangers. No part of the identity. */
+  readonly sameClass?: SameClassCosines;
 }
 
 /**
  * A backbone whose inputs are embeddings already.
  * @throws INVALID_ARGUMENT for a dimension that is no positive integer, or no taps
  */
-export function readyEmbeddings({ name, dim, taps = ['embedding'] }: ReadyEmbeddingsOptions): Backbone<ReadyEmbedding> {
+export function readyEmbeddings({
+  name,
+  dim,
+  taps = ['embedding'],
+  sameClass,
+}: ReadyEmbeddingsOptions): Backbone<ReadyEmbedding> {
   if (!Number.isSafeInteger(dim) || dim < 1) throw expected('dim', 'a positive integer', dim);
   if (taps.length === 0) throw expected('taps', 'at least one tap name', taps);
   const digest = sha256Hex(utf8Encode(JSON.stringify(['ready-embeddings', name, dim, taps])));
@@ -33,6 +40,7 @@ export function readyEmbeddings({ name, dim, taps = ['embedding'] }: ReadyEmbedd
   return {
     identity,
     device: 'none (embeddings are ready)',
+    ...(sameClass && { sameClass }),
     async *embed(inputs, options) {
       let index = 0;
       for await (const input of inputs) {

@@ -28,7 +28,7 @@ import { LinearScores } from '../heads/linear-scores.ts';
 /** Examples that the backbone's prior counts for. */
 const EXAMPLES = 5;
 /** Below this exponent a class goes by its own examples alone. */
-const LEAST_EXPONENT = 0.02;
+const LEAST_EXPONENT = 0.05;
 
 type Classes = Pick<Memory | StatisticsMemory, 'dim' | 'width' | 'numClasses' | 'counts' | 'sums'>;
 

@@ -2,6 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Classifier } from '../../../../packages/core/src/classifier.ts';
+import { readyEmbeddings } from '../../../../packages/core/src/ready-embeddings.ts';
 import type { SameClassCosines } from '../../../../packages/core/src/backbone.ts';
 import { typedArrayGemm as gemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { fitStatisticsDetector } from '../../../../packages/core/src/scores/statistics-detector.ts';
@@ -106,6 +108,21 @@ describe('SameClassPrior', () => {
       expect(found).toBeLessThanOrEqual(1);
     }
   });
+});
+
+it('comes with the backbone, into either mode, and a file learned without it answers with it', async () => {
+  const plain = readyEmbeddings({ name: 'x', dim: 2 });
+  const measured = readyEmbeddings({ name: 'x', dim: 2, sameClass });
+  const one = { embedding: Float32Array.of(1, 0) };
+  const other = { embedding: Float32Array.of(-0.6, 0.8) };
+  for (const memory of ['examples', 'statistics'] as const) {
+    const classifier = new Classifier(plain, { memory });
+    await classifier.addClass('a', [one]);
+    expect(await classifier.classify(other)).toMatchObject({ known: true });
+    const again = Classifier.restore(classifier.snapshot(), measured);
+    expect(await again.classify(other)).toMatchObject({ known: false, label: null });
+    expect(await again.classify(one)).toMatchObject({ known: true, label: 'a' });
+  }
 });
 
 describe('unknown inputs among classes of one example each', () => {
