@@ -1,12 +1,13 @@
 """How alike pictures of one class are to a model: cosines to the mean of a few others, over the named classes among the training images."""
 
-import io
 import json
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from data import load_images
 
 SHARES = [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97]
 EXAMPLES = [1, 2, 3, 5, 10]
@@ -16,16 +17,16 @@ NO_CLASS = ("flickr8k", "mixed", "coco", "scene15", "grey")  # scenes of anythin
 
 def class_pictures(folder, seed=0):
     """Some pictures of every class of `folder` that has enough: a list of lists."""
-    rng, found = np.random.default_rng(seed), []
+    rng, chosen = np.random.default_rng(seed), []
     for index in sorted(Path(folder).glob("*.json")):
-        blob, places = index.with_suffix(".bin").read_bytes(), defaultdict(list)
+        places = defaultdict(list)
         for name, offset, length in json.loads(index.read_text()):
-            places[name].append((offset, length))
+            places[name].append((index.with_suffix(".bin"), offset, length))
         for name in sorted(places):
             if len(places[name]) >= LEAST and not any(word in name for word in NO_CLASS):
-                chosen = rng.permutation(len(places[name]))[:PICTURES]
-                found.append([Image.open(io.BytesIO(blob[o:o + n])).convert("RGB") for o, n in (places[name][i] for i in chosen)])
-    return found
+                chosen.append([places[name][i] for i in rng.permutation(len(places[name]))[:PICTURES]])
+    pictures = iter(load_images([place for places in chosen for place in places]))
+    return [[Image.fromarray(next(pictures)) for _ in places] for places in chosen]
 
 
 def same_class_cosines(embed, folder, seed=0):

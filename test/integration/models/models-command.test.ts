@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { models } from '../../../packages/cli/src/commands/models.ts';
 import { runProgram } from '../../../packages/cli/src/program.ts';
@@ -31,14 +32,8 @@ afterAll(async () => {
 async function imprint(...argv: string[]): Promise<{ status: number; out: string; err: string }> {
   const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
   const status = await runProgram([models], ['models', ...argv], streams as unknown as NodeJS.Process);
-  return { status, out: everything(streams.stdout), err: everything(streams.stderr) };
-}
-
-/** `read` gives all that there is up to Node 24, a chunk from 26 on. */
-function everything(stream: PassThrough): string {
-  let text = '';
-  for (let chunk: unknown; (chunk = stream.read()) !== null;) text += String(chunk);
-  return text;
+  const [out, err] = await Promise.all([streams.stdout, streams.stderr].map((stream) => text(stream.end())));
+  return { status, out, err };
 }
 
 describe('imprint models', () => {

@@ -29,11 +29,8 @@ function reportLines(
   paint: Paint,
 ): string[] {
   const { imprint, runtime, onnxruntime, sharp, libvips } = versions;
-  const names = { Imprint: imprint, 'ONNX Runtime': onnxruntime, sharp, libvips };
-  const versionText = Object.entries(names).map(([name, version]) => `${name} ${version}`);
-  versionText.splice(1, 0, runtime);
   const rows: [string, string][] = [
-    ['Versions', versionText.join(', ')],
+    ['Versions', `Imprint ${imprint}, ${runtime}, ONNX Runtime ${onnxruntime}, sharp ${sharp}, libvips ${libvips}`],
     ['Machine', `${platform}, ${displayText(cpu.model)}, ${counted(cpu.threads, 'thread')}`],
     [
       'Backbone',

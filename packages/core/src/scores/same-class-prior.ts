@@ -24,13 +24,14 @@
 
 import type { FitContext, Memory, StatisticsMemory } from '../head.ts';
 import { LinearScores } from '../heads/linear-scores.ts';
+import { codeProduct, dotProduct } from './dot-product.ts';
 
 /** Examples that the backbone's prior counts for. */
 const EXAMPLES = 5;
 /** Below this exponent a class goes by its own examples alone. */
 const LEAST_EXPONENT = 0.05;
 
-type Classes = Pick<Memory | StatisticsMemory, 'dim' | 'width' | 'numClasses' | 'counts' | 'sums'>;
+type Classes = Pick<Memory | StatisticsMemory, 'dim' | 'width' | 'counts' | 'sums'>;
 
 /** Classes of one number of examples. */
 interface Tier {
@@ -89,8 +90,7 @@ export class SameClassPrior {
     if (tiers.length === 0) return undefined;
     const weights = new Float64Array(chosen.length * dim);
     chosen.forEach((k, at) => {
-      let squares = 0;
-      for (let j = 0; j < dim; j++) squares += sums[k * width + j] ** 2;
+      const squares = dotProduct(sums, k * width, sums, k * width, dim);
       // A mean of exactly zero has no direction: nothing is near it.
       const factor = squares > 0 ? 1 / Math.sqrt(squares) : 0;
       for (let j = 0; j < dim; j++) weights[at * dim + j] = sums[k * width + j] * factor;
@@ -111,9 +111,7 @@ export class SameClassPrior {
   }
 
   #pooled(query: Int8Array, leaveOneOut: number): number {
-    let squares = 0;
-    for (let j = 0; j < query.length; j++) squares += query[j] * query[j];
-    const length = Math.sqrt(squares);
+    const length = Math.sqrt(codeProduct(query, 0, query, 0, query.length));
     this.#means.scoresInto(query, 1, this.#dots);
     let most = this.#mature ? leaveOneOut : 0;
     for (const { exponent, cosines, first, end } of this.#tiers) {
