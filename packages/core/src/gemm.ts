@@ -61,6 +61,7 @@ export interface Gemm {
    * `panel` (rows x width, its diagonal block on top) the products of each panel `before` it (the same rows, row-major) with
    * that one's first `width` rows, factors the diagonal block, and solves the rest against it.
    * @param least a pivot must be above these, one for each column
+   * @param onInverse told the inverse of the diagonal block as soon as there is one, not to be changed
    * @returns undefined, with nothing done, for shapes that it is not made for
    */
   choleskyPanel64?(
@@ -68,6 +69,7 @@ export interface Gemm {
     width: number,
     before: readonly Float64Array[],
     least: Float64Array,
+    onInverse?: (inverse: Float64Array) => void,
   ): Promise<CholeskyPanel | undefined>;
   /**
    * Squared lengths of the rows of `R L^-T`, for engines that can without handing out a block between two products.

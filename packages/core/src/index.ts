@@ -86,7 +86,9 @@ export {
 export { exposeTaps, type ReadyModel } from './backbones/expose-taps.ts';
 export { CANARY_COSINE, readTaps, smallestCosine, tapOutputs, type OutputTensor } from './backbones/read-taps.ts';
 export { loadSeldom } from './load-seldom.ts';
-export { typedArrayGemm } from './linalg/typed-array-gemm.ts';
+export type { HelperAnswer, HelperTask } from './linalg/gemm-helper.ts';
+export type { Helper } from './linalg/helper-line.ts';
+export { typedArrayGemm, type PortableGemm } from './linalg/typed-array-gemm.ts';
 export { createWasmGemm, wasmGemm } from './linalg/wasm-gemm.ts';
 export { addGraphOutputs } from './onnx/add-graph-outputs.ts';
 export { bidiagonalGraph, type BidiagonalGraphOptions } from './onnx/bidiagonal-graph.ts';

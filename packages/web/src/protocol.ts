@@ -116,7 +116,9 @@ export type ToWorker =
   | { readonly type: 'abort'; readonly call: number }
   | { readonly type: 'item'; readonly stream: number; readonly value: unknown }
   | { readonly type: 'end'; readonly stream: number; readonly error?: WireError }
-  | { readonly type: 'dispose' };
+  | { readonly type: 'dispose' }
+  /** To a worker of a worker: it opens no classifier, and computes. */
+  | { readonly type: 'help'; readonly seldom: string };
 
 export type FromWorker =
   /** First of all: the script has loaded. */

@@ -170,7 +170,10 @@ export interface CreateClassifierOptions {
   readonly backbone?: string | URL;
   /** Default `auto`: webgpu, then wasm; each is checked against the stored canary embedding. */
   readonly device?: Device | 'auto';
-  /** Threads of the WASM engine. Default: up to 4 where the page is cross-origin isolated, else 1. */
+  /**
+   * Threads of the WASM engine, 1 where the page is not cross-origin isolated, and of large solves. Default: as many as there are
+   * cores, up to 4.
+   */
   readonly numThreads?: number;
   /** Largest picture that is decoded, in pixels. Default 64 million. */
   readonly maxPixels?: number;

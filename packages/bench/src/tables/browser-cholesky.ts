@@ -1,10 +1,12 @@
-/** Cholesky of order 2,048 in f64 in a page of Chromium: core's on its WebAssembly products, and ml-matrix's. */
+/** Cholesky of order 2,048 in f64 in a page of Chromium: core's on its WebAssembly products, alone and with a helper, and ml-matrix's. */
 
 import path from 'node:path';
 import type { BenchContext } from '../bench-context.ts';
 import { openChromiumPage, root } from '../chromium-page.ts';
 import { compare, type Case } from '../measure.ts';
 
+/** The helper's scripts. */
+const WORKER = path.join(root, 'packages/web/dist/assets');
 const ORDER = 2048;
 const PAGES = 3;
 /** Rounds in the last page, and how many of them warm up: ml-matrix takes five calls until it is at its fastest. */
@@ -13,7 +15,8 @@ const WARM_UPS = 7;
 
 /** The page: `measure(order, rounds)` takes turns from a page's first call on, and compares the two by what they solve. */
 const PAGE = `
-import { wasmGemm } from '@imprint/core';
+import { createWasmGemm, wasmGemm } from '@imprint/core';
+import { gemmWithHelpers } from ${JSON.stringify(path.join(root, 'packages/web/dist/worker/helpers.js'))};
 import { choleskyFactor } from ${JSON.stringify(path.join(root, 'packages/core/dist/linalg/cholesky.js'))};
 import { solveSymmetric } from ${JSON.stringify(path.join(root, 'packages/core/dist/linalg/cholesky-solve.js'))};
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
@@ -35,16 +38,25 @@ globalThis.measure = async (order, rounds) => {
   // A matrix of its own: rows as ml-matrix keeps them, made outside its clock.
   const matrix = new Matrix(order, order);
   for (let i = 0; i < order; i++) for (let j = 0; j < order; j++) matrix.set(i, j, values[i * order + j]);
-  const times = { ours: [], theirs: [] };
-  let ours, theirs;
+  const times = { ours: [], helped: [], theirs: [] };
+  let ours, theirs, helped;
+  const place = (file) => new URL('/imprint/' + file, location.href).href;
+  const withHelper = gemmWithHelpers(createWasmGemm(), place('worker-seldom.js'), 1, place('worker.js'));
   for (let round = 0; round < rounds; round++) {
-    const start = performance.now();
-    ours = await choleskyFactor(values, order, { gemm: wasmGemm });
-    const middle = performance.now();
-    theirs = new CholeskyDecomposition(matrix);
-    times.ours.push(middle - start);
-    times.theirs.push(performance.now() - middle);
+    const clock = async (name, solve) => {
+      // What the one before left behind is collected by other threads.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const start = performance.now();
+      const found = await solve();
+      times[name].push(performance.now() - start);
+      return found;
+    };
+    ours = await clock('ours', () => choleskyFactor(values, order, { gemm: wasmGemm }));
+    helped = await clock('helped', () => choleskyFactor(values, order, { gemm: withHelper }));
+    theirs = await clock('theirs', () => new CholeskyDecomposition(matrix));
   }
+  const same = helped.panels.every((panel, k) => panel.every((x, i) => x === ours.panels[k][i]));
+  if (!same) throw new Error('Expected a helper to change no bit.');
   // The same answer: one right-hand side solved with each.
   const right = values.slice(0, order);
   const solved = await solveSymmetric(ours, right, 1, { gemm: wasmGemm });
@@ -57,13 +69,15 @@ globalThis.measure = async (order, rounds) => {
 
 interface Measured {
   readonly ours: number[];
+  /** With a helper, that is there from the second call on. */
+  readonly helped: number[];
   readonly theirs: number[];
   readonly worst: number;
   readonly gemm: string;
 }
 
 async function measurePage(rounds: number): Promise<Measured> {
-  await using opened = await openChromiumPage(PAGE);
+  await using opened = await openChromiumPage(PAGE, { folders: { '/imprint': WORKER } });
   const measured = (await opened.page.evaluate(
     ([order, count]) =>
       (globalThis as unknown as { measure(order: number, rounds: number): Promise<Measured> }).measure(order, count),
@@ -76,7 +90,7 @@ async function measurePage(rounds: number): Promise<Measured> {
 }
 
 /**
- * Two rows: a page's first call, over several fresh pages, and a page that has called often. Fails where the page has no
+ * Three rows: a page's first call, over several fresh pages, a page that has called often, and the same with a helper. Fails where the page has no
  * WebAssembly SIMD, or where the two solve differently.
  */
 export async function browserCholesky(table: string, context: BenchContext): Promise<Case[]> {
@@ -103,6 +117,14 @@ export async function browserCholesky(table: string, context: BenchContext): Pro
       table,
       `${name}, after ${WARM_UPS} calls`,
       last.ours.slice(WARM_UPS),
+      peer,
+      last.theirs.slice(WARM_UPS),
+      'ms',
+    ),
+    compare(
+      table,
+      `${name}, after ${WARM_UPS} calls, with a helper worker`,
+      last.helped.slice(WARM_UPS),
       peer,
       last.theirs.slice(WARM_UPS),
       'ms',

@@ -5,7 +5,22 @@ import type { Gemm, GemmShape } from '../gemm.ts';
 type Floats = Float32Array | Float64Array;
 
 /** What core's own engines have of the contract. */
-export type PortableGemm = Gemm & Required<Pick<Gemm, 'subtract64' | 'subtract32'>>;
+export type PortableGemm = Gemm &
+  Required<Pick<Gemm, 'subtract64' | 'subtract32'>> & {
+    /**
+     * `choleskyPanel64` for rows below a diagonal block that another thread factors.
+     * @param across what every panel `before` has in the rows of that block
+     * @param inverse of the block; undefined where it has none
+     * @returns whether `panel` was solved
+     */
+    choleskyRows64?(
+      panel: Float64Array,
+      width: number,
+      before: readonly Float64Array[],
+      across: readonly Float64Array[],
+      inverse: Promise<Float64Array | undefined>,
+    ): Promise<boolean>;
+  };
 
 /** Inner dimension of a tile: four packed rows of 256 doubles are 8 KB and stay in the first-level cache. */
 export const INNER = 256;

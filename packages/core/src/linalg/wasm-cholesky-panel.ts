@@ -15,7 +15,7 @@ import {
 } from './wasm-tiles.ts';
 
 /** Columns of a panel, at most: its tile of 512 rows fills the tile's memory. */
-const COLUMNS = 128;
+export const COLUMNS = 128;
 // Packed rows of one panel take a quarter of the right side's memory; the diagonal block's inverse follows, as it is and packed.
 const INVERSE = RIGHT + INNER * COLUMNS * 8 * 2;
 const PACKED_INVERSE = INVERSE + COLUMNS * COLUMNS * 8 + 64;
@@ -23,23 +23,43 @@ const PACKED_INVERSE = INVERSE + COLUMNS * COLUMNS * 8 + 64;
 /** Rows of the diagonal block, or columns of its inverse, that are multiplied together: what lies above the diagonal is left out between them. */
 const STRIP = 32;
 
-/** `Gemm.choleskyPanel64`; undefined for what does not fit: more than 128 columns, or a panel of more than 256 before it. */
+type Doubles = Float64Array<ArrayBuffer>;
+
+/** How a panel's diagonal block is come by: factored from its first rows, or, where those are another thread's, waited for. */
+export type PanelTop =
+  | {
+      readonly least: Float64Array;
+      /** Told as soon as the block is factored. */
+      readonly onInverse?: ((inverse: Doubles) => void) | undefined;
+    }
+  | {
+      /** What every panel before it has in the rows of the diagonal block. */
+      readonly across: readonly Doubles[];
+      /** Undefined where the block has none. */
+      readonly inverse: Promise<Doubles | undefined>;
+    };
+
+/**
+ * `Gemm.choleskyPanel64`, or of some rows below the diagonal block; undefined for what does not fit: more than 128 columns, or a
+ * panel of more than 256 before it.
+ */
 export async function choleskyPanel(
   kernel: Kernel,
-  panel: Float64Array<ArrayBuffer>,
+  panel: Doubles,
   width: number,
-  before: readonly Float64Array<ArrayBuffer>[],
-  least: Float64Array,
+  before: readonly Doubles[],
+  top: PanelTop,
 ): Promise<CholeskyPanel | undefined> {
   const { module, work, yieldToHost } = kernel;
-  const view = kernel.view as Float64Array<ArrayBuffer>;
+  const view = kernel.view as Doubles;
   const height = panel.length / width;
   if (width > COLUMNS || before.some(({ length }) => length > height * INNER)) return undefined;
   const groups = Math.ceil(width / 4);
   // Whole groups of columns, so that products can be written as they come.
   const pitch = groups * 4;
   const token = {};
-  let inverse: Float64Array | undefined;
+  const across = 'across' in top ? top.across : undefined;
+  let inverse: Doubles | undefined;
   // Rows of the inverse by strips, each as long as its last row is.
   const strips = stripsOf(width);
   const packInverse = (): void => {
@@ -59,13 +79,13 @@ export async function choleskyPanel(
       packInverse();
     }
     copyRows(panel, first * width, width, rows, width, view, TILE / 8, pitch);
-    for (const values of before) {
+    for (const [k, values] of before.entries()) {
       const inner = values.length / height;
       const side = { values, outer: height, innerAlong: true };
-      packSide(kernel, side, inner, 0, width, 0, inner, 4, RIGHT);
+      packSide(kernel, across ? { ...side, values: across[k] } : side, inner, 0, width, 0, inner, 4, RIGHT);
       packSide(kernel, side, inner, first, rows, 0, inner, 4, LEFT);
       let from = 0;
-      if (first === 0) {
+      if (first === 0 && !across) {
         for (const { start, end, groups } of strips) {
           if (end & 3) continue; // only the last may be no whole groups
           subtractRows(start, groups, end / 4, inner);
@@ -77,14 +97,23 @@ export async function choleskyPanel(
     }
     let below = 0;
     if (inverse === undefined) {
-      view.set(least, RAW / 8);
-      const failed = module.factor64(TILE, pitch * 8, width, RAW);
-      if (failed >= 0) return { failed, pivot: view[TILE / 8 + failed * pitch + failed], inverse: new Float64Array(0) };
-      view.fill(0, INVERSE / 8, INVERSE / 8 + width * width);
-      module.invertLower64(TILE, pitch * 8, width, INVERSE);
-      inverse = view.slice(INVERSE / 8, INVERSE / 8 + width * width);
+      if ('across' in top) {
+        inverse = await top.inverse;
+        if (inverse === undefined) return undefined;
+        if (!holdMemory(token)) return choleskyPanel(kernel, panel, width, before, top);
+        view.set(inverse, INVERSE / 8);
+      } else {
+        view.set(top.least, RAW / 8);
+        const failed = module.factor64(TILE, pitch * 8, width, RAW);
+        const pivot = view[TILE / 8 + failed * pitch + failed];
+        if (failed >= 0) return { failed, pivot, inverse: new Float64Array(0) };
+        view.fill(0, INVERSE / 8, INVERSE / 8 + width * width);
+        module.invertLower64(TILE, pitch * 8, width, INVERSE);
+        inverse = view.slice(INVERSE / 8, INVERSE / 8 + width * width);
+        top.onInverse?.(inverse);
+        below = width;
+      }
       packInverse();
-      below = width;
     }
     if (rows > below) {
       const tile = TILE + below * pitch * 8;

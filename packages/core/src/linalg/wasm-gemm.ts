@@ -161,9 +161,20 @@ export function createWasmGemm(yieldToHost?: () => Promise<void>): PortableGemm 
       if (kernel === undefined) return fallback.subtract32(c, a, b, shape);
       await multiply(kernel, a, b, shape, c, true);
     },
-    async choleskyPanel64(panel: Doubles, width: number, before: readonly Doubles[], least: Float64Array) {
+    async choleskyPanel64(panel: Doubles, width: number, before: readonly Doubles[], least: Float64Array, onInverse?) {
       const kernel = kernelFor(8);
-      return kernel && choleskyPanel(kernel, panel, width, before, least);
+      return kernel && choleskyPanel(kernel, panel, width, before, { least, onInverse });
+    },
+    async choleskyRows64(
+      panel: Doubles,
+      width: number,
+      before: readonly Doubles[],
+      across: readonly Doubles[],
+      inverse: Promise<Doubles | undefined>,
+    ) {
+      const kernel = kernelFor(8);
+      const solved = kernel && (await choleskyPanel(kernel, panel, width, before, { across, inverse }));
+      return solved !== undefined;
     },
   };
 }

@@ -3,6 +3,7 @@
 import {
   canonicalLabel,
   Classifier,
+  createWasmGemm,
   ImprintError,
   type AddOptions,
   type AddReport,
@@ -13,6 +14,8 @@ import { openStore } from '../store/open-store.ts';
 import { StoreKeeper, type KeeperEvents, type KeptContent } from '../store/store-keeper.ts';
 import { storageReport } from '../storage-report.ts';
 import type { StorageReport } from '../web-classifier.ts';
+import { threadsOf } from './engine.ts';
+import { gemmWithHelpers } from './helpers.ts';
 import { RecordingBackbone, seenBackbone, type Inputs, type Seen } from './recording-backbone.ts';
 import { Turns } from './turns.ts';
 import type { WebBackbone } from './web-backbone.ts';
@@ -35,13 +38,16 @@ export class ClassifierHost {
   #lastEntry: Promise<unknown> = Promise.resolve();
   #keeper: StoreKeeper<Classifier<WireInput>> | undefined;
 
-  constructor(backbone: WebBackbone, { head, unknownBelow, memory }: WorkerOptions, yieldToHost: () => Promise<void>) {
+  constructor(backbone: WebBackbone, options: WorkerOptions, yieldToHost: () => Promise<void>) {
+    const { head, unknownBelow, memory, assets, numThreads } = options;
+    // The matrix engine is core's own WASM: 34 GFLOP/s in Chromium on one thread, where ONNX Runtime's gives 26.
+    const gemm = gemmWithHelpers(createWasmGemm(yieldToHost), assets.seldom, threadsOf(numThreads) - 1);
     this.#web = backbone;
     this.#turns = new Turns(yieldToHost);
     this.#backbone = new RecordingBackbone(backbone, this.#turns);
     this.#options = {
-      // The matrix engine is core's own WASM: 34 GFLOP/s in Chromium on one thread, where ONNX Runtime's gives 26.
       yieldToHost,
+      gemm,
       ...(head !== undefined && { head }),
       ...(unknownBelow !== undefined && { unknownBelow }),
       ...(memory !== undefined && { memory }),

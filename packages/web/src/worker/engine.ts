@@ -18,7 +18,11 @@ const MAX_THREADS = 4;
 
 /** Threads that WASM can have here: shared memory needs cross-origin isolation. */
 export function threadsHere(wanted: number | undefined): number {
-  if (!globalThis.crossOriginIsolated) return 1;
+  return globalThis.crossOriginIsolated ? threadsOf(wanted) : 1;
+}
+
+/** Threads that share no memory can be had everywhere. */
+export function threadsOf(wanted: number | undefined): number {
   return wanted ?? Math.min(MAX_THREADS, navigator.hardwareConcurrency || 1);
 }
 

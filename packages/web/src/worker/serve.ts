@@ -13,6 +13,7 @@ import { PROTOCOL_VERSION } from '../protocol.ts';
 import type { FromWorker, JournalEntry, ToWorker, Verb, WireInput, WorkerOptions } from '../protocol.ts';
 import { toWireError } from '../wire-error.ts';
 import { ClassifierHost, type Change } from './classifier-host.ts';
+import { help } from './helpers.ts';
 import { letGo } from './open-image.ts';
 import { PageStreams } from './page-streams.ts';
 import { placeSeldomScript } from './seldom-script.ts';
@@ -81,6 +82,9 @@ export class Server {
         break;
       case 'dispose':
         void this.#dispose();
+        break;
+      case 'help':
+        void help(message.seldom, this.#scope);
     }
   }
 
