@@ -356,4 +356,20 @@ describeInBrowser('watching', () => {
       await bare.close();
     }
   });
+
+  it('takes a video and nothing else', async () => {
+    await using tab = await open({});
+    const failures = await tab.page.evaluate(async () => {
+      const classifier = await openClassifier({ backbone: '/fixtures/tiny-backbone/manifest.json', device: 'wasm' });
+      const image = document.createElement('img') as unknown as HTMLVideoElement;
+      const none = undefined as unknown as HTMLVideoElement;
+      return Promise.all([
+        failure(classifier.watch(none).next()),
+        failure(imprint.openCamera(none)),
+        failure(imprint.openCamera(image)),
+      ]);
+    });
+    const said = /^INVALID_ARGUMENT: Expected a <video> element for video, got /;
+    for (const message of failures) expect(message).toMatch(said);
+  });
 });

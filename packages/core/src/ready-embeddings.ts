@@ -34,7 +34,7 @@ export function readyEmbeddings({
   sameClass,
 }: ReadyEmbeddingsOptions): Backbone<ReadyEmbedding> {
   if (!Number.isSafeInteger(dim) || dim < 1) throw expected('dim', 'a positive integer', dim);
-  if (taps.length === 0) throw expected('taps', 'at least one tap name', taps);
+  if (!isNames(taps)) throw expected('taps', 'a list of at least one tap name', taps);
   const digest = sha256Hex(utf8Encode(JSON.stringify(['ready-embeddings', name, dim, taps])));
   const identity: BackboneIdentity = { name, sha256: digest, dim, taps };
   return {
@@ -51,6 +51,10 @@ export function readyEmbeddings({
     ready: (input) => checked(input, 0, dim * taps.length),
     dispose: () => Promise.resolve(),
   };
+}
+
+function isNames(taps: unknown): boolean {
+  return Array.isArray(taps) && taps.length > 0 && taps.every((name) => typeof name === 'string');
 }
 
 function embedded(input: ReadyEmbedding, index: number, width: number): Embedded {

@@ -1,9 +1,10 @@
 /** The door for pages: a classifier whose backbone, decoding and solving live in a worker of its own. */
 
-import { expected, ImprintError } from '@imprint/core';
+import { expected } from '@imprint/core';
 import { assetUrls, startWorker } from './asset-urls.ts';
 import type { WorkerOptions } from './protocol.ts';
 import { RemoteClassifier, RemoteState } from './remote-classifier.ts';
+import { requirePage } from './require-page.ts';
 import type { CreateClassifierOptions, WebClassifier } from './web-classifier.ts';
 import { WorkerLink } from './worker-link.ts';
 
@@ -24,11 +25,7 @@ export async function createClassifier<Label extends string = string>(
   options: CreateClassifierOptions = {},
 ): Promise<WebClassifier<Label>> {
   checkOptions(options);
-  if (typeof Worker === 'undefined' || typeof document === 'undefined') {
-    const message =
-      'Expected a page of a browser, got a runtime without Worker and document. Call createClassifier in the browser only (in React: in an effect); in Node use @imprint/node.';
-    throw new ImprintError('UNSUPPORTED', message);
-  }
+  requirePage('createClassifier');
   const { onNotice, signal, device = 'auto', numThreads, maxPixels, head, unknownBelow, memory, store } = options;
   const base = document.baseURI;
   const wire: WorkerOptions = {

@@ -1,6 +1,7 @@
 /** The door to a camera: refusals become stated errors, and what was opened is closed again. */
 
 import { ImprintError, type ImprintErrorCode } from '@imprint/core';
+import { requirePage, requireVideo } from './require-page.ts';
 
 export interface CameraOptions {
   /** Of several cameras: the one that looks at the person (default), or away from them. */
@@ -38,10 +39,13 @@ const REFUSALS: Readonly<Record<string, readonly [ImprintErrorCode, string, stri
  *     for await (const { prediction } of classifier.watch(video, { signal })) show(prediction);
  *
  * @throws CAMERA_REFUSED where the person, the browser or a policy says no; CAMERA_UNAVAILABLE where there is none or it does
- *   not work; UNSUPPORTED on a page that is not secure; the signal's reason
+ *   not work; UNSUPPORTED on a page that is not secure, and elsewhere; INVALID_ARGUMENT
+ *   where `video` is no video; the signal's reason
  */
 export async function openCamera(video: HTMLVideoElement, options: CameraOptions = {}): Promise<Camera> {
   const { facing = 'user', width = 640, signal } = options;
+  requirePage('openCamera');
+  requireVideo(video);
   signal?.throwIfAborted();
   const { mediaDevices } = navigator as { mediaDevices?: MediaDevices };
   if (mediaDevices === undefined) {

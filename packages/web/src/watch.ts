@@ -1,6 +1,7 @@
 /** Looks at a video again and again: the newest frame, one at a time, never a queue. */
 
 import { expected, ImprintError } from '@imprint/core';
+import { requireVideo } from './require-page.ts';
 import type { Watched, WatchOptions, WebClassifier } from './web-classifier.ts';
 
 const DEFAULT_FPS = 5;
@@ -11,6 +12,7 @@ export async function* watchVideo<Label extends string>(
   video: HTMLVideoElement,
   { fps = DEFAULT_FPS, signal, ...options }: WatchOptions,
 ): AsyncGenerator<Watched<Label>, void, undefined> {
+  requireVideo(video);
   if (!(fps > 0)) throw expected('fps', 'a number above 0', fps);
   // Without frame callbacks every look at a playing video is taken to be a new one.
   const tellsFrames = 'requestVideoFrameCallback' in HTMLVideoElement.prototype;

@@ -218,6 +218,9 @@ describe('a classifier', () => {
     expect(() => classifier.removeClass('emu')).toThrow(code('CLASS_NOT_FOUND'));
     expect(() => new Classifier(backbone, { head: 'mystery' })).toThrow(code('INVALID_ARGUMENT'));
     expect(() => new Classifier(backbone, { unknownBelow: 2 })).toThrow(code('INVALID_ARGUMENT'));
+    for (const taps of [[], 7, 'last', [7]] as unknown as string[][]) {
+      expect(() => readyEmbeddings({ name: 'other', dim: DIM, taps })).toThrow('a list of at least one tap name');
+    }
     const other = readyEmbeddings({ name: 'other', dim: DIM, taps: ['last', 'middle'] });
     expect(() => Classifier.restore(classifier.snapshot(), other)).toThrow(code('BACKBONE_MISMATCH'));
     expect(() => new Classifier(other).merge(classifier)).toThrow(code('BACKBONE_MISMATCH'));
