@@ -40,7 +40,7 @@ describeInBrowser('a classifier with helpers', () => {
   beforeAll(async () => {
     browser = await launchChromium();
     built = await buildRuntimePage();
-    site = await serve(built.routes);
+    site = await serve({ ...built.routes, '/engine': path.join(root, 'packages/web/dist/assets') });
     const file = await largeFile();
     site.routes.set('/large.imprint', () => ({ body: file }));
   });
@@ -84,30 +84,39 @@ describeInBrowser('a classifier with helpers', () => {
     expect(helped.second.label).toBe('discs');
   });
 
-  it('answers where none can be started', async () => {
-    // The worker's own policy, which it has from its script's answer, lets it start no other.
-    const script = `import('/engine/worker.js');`;
-    site.routes.set('/engine', path.join(root, 'packages/web/dist/assets'));
-    site.routes.set('/lonely.js', () => ({
-      body: script,
-      headers: {
-        'content-type': 'text/javascript',
-        'content-security-policy': "default-src 'self' 'wasm-unsafe-eval'; worker-src 'none'",
-      },
-    }));
+  /** Opens the file with another worker script, asks once, and counts the workers that live then. */
+  async function answerWith(workerUrl: string) {
     site.headers = {};
     await using open = await openPage(browser, `${site.origin}/`);
-    const found = await open.page.evaluate(async () => {
+    return await open.page.evaluate(async (workerUrl) => {
       const backbone = '/fixtures/tiny-backbone/manifest.json';
-      const options = { backbone, device: 'wasm', numThreads: 2, workerUrl: '/lonely.js' } as const;
-      const classifier = await openClassifier(options);
+      const classifier = await openClassifier({ backbone, device: 'wasm', numThreads: 2, workerUrl });
       await classifier.import(await (await fetch('/large.imprint')).blob());
-      const { ranking } = await classifier.classify(pictures(0, 1, 3)[0]);
+      const [picture] = pictures(0, 1, 3);
+      const { ranking } = await classifier.classify(picture);
       const { held } = await navigator.locks.query();
       await classifier.dispose();
-      return { ranking, workers: held!.length, notices };
+      return { label: ranking[0].label, workers: held!.length, notices };
+    }, workerUrl);
+  }
+
+  it('answers where none can be started', async () => {
+    // The worker's own policy, which it has from its script's answer, lets it start no other.
+    const policy = "default-src 'self' 'wasm-unsafe-eval'; worker-src 'none'";
+    const headers = { 'content-type': 'text/javascript', 'content-security-policy': policy };
+    site.routes.set('/lonely.js', () => ({ body: `import('/engine/worker.js');`, headers }));
+    expect(await answerWith('/lonely.js')).toEqual({
+      label: expect.stringMatching(/^class /),
+      workers: 1,
+      notices: [],
     });
-    expect(found).toMatchObject({ workers: 1, notices: [] });
-    expect(found.ranking[0].label).toMatch(/^class /);
+  });
+
+  it('answers where one ends without a word in the middle of its work', async () => {
+    const script = `import('/engine/worker.js').then(() => {
+  if (name === 'imprint-helper') addEventListener('message', ({ data }) => data.kind && close());
+});`;
+    site.routes.set('/dying.js', () => ({ body: script }));
+    expect(await answerWith('/dying.js')).toEqual({ label: expect.stringMatching(/^class /), workers: 1, notices: [] });
   });
 });

@@ -170,7 +170,8 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   removeExamples(label: Label, ids: readonly string[]): void {
     this.#requireUsable();
     const instead = 'Pass the same inputs again to forgetExamples, which subtracts them.';
-    exampleMemory(this.#content, 'removeExamples', instead).removeExamples(canonicalLabel(label), ids);
+    const memory = exampleMemory(this.#content, 'removeExamples', instead);
+    memory.removeExamples(canonicalLabel(label), requireIterable(ids, 'ids'));
     this.#changed();
   }
 

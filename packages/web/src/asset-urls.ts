@@ -108,12 +108,22 @@ export function assetUrls(options: AssetOptions, base: string): AssetUrls {
 /** Starts the worker's script. @throws FILE_UNREADABLE where the bundle cannot tell where it is */
 export function startWorker(options: AssetOptions, base: string): Worker {
   const init = { type: 'module', name: 'imprint' } as const;
-  if (options.workerUrl !== undefined) return new Worker(absolute(options.workerUrl, 'workerUrl', base), init);
+  if (options.workerUrl !== undefined) return workerAt(absolute(options.workerUrl, 'workerUrl', base), init);
   const folder = folderOf(options, base);
-  if (folder !== undefined) return new Worker(new URL('worker.js', folder), init);
+  if (folder !== undefined) return workerAt(new URL('worker.js', folder), init);
   const address = import.meta.url as string | undefined;
   if (address === undefined) ours(() => new URL(''), 'worker.js');
   else if (VITE_DEPS.test(address)) return new Worker(address.replace(VITE_DEPS, `${VITE_HOME}worker.js`), init);
   // This very form is what bundlers look for.
   return new Worker(new URL('./assets/worker.js', import.meta.url), { type: 'module', name: 'imprint' });
+}
+
+/** @throws INVALID_ARGUMENT for a script of another origin */
+function workerAt(url: URL, init: WorkerOptions): Worker {
+  try {
+    return new Worker(url, init);
+  } catch (cause) {
+    const message = `Expected a worker script of this page's origin, got ${url.href} (${(cause as Error).message}). Copy the files by \`npx imprint-web-assets DIR\` and serve them from this origin.`;
+    throw new ImprintError('INVALID_ARGUMENT', message, { cause });
+  }
 }

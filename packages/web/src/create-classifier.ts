@@ -3,6 +3,7 @@
 import { expected } from '@imprint/core';
 import { assetUrls, startWorker } from './asset-urls.ts';
 import type { WorkerOptions } from './protocol.ts';
+import { requireFunction, requireOptions } from './check-arguments.ts';
 import { RemoteClassifier, RemoteState } from './remote-classifier.ts';
 import { requirePage } from './require-page.ts';
 import type { CreateClassifierOptions, WebClassifier } from './web-classifier.ts';
@@ -24,7 +25,7 @@ const DEVICES: readonly unknown[] = ['auto', 'webgpu', 'wasm'];
 export async function createClassifier<Label extends string = string>(
   options: CreateClassifierOptions = {},
 ): Promise<WebClassifier<Label>> {
-  checkOptions(options);
+  checkOptions(requireOptions(options));
   requirePage('createClassifier');
   const { onNotice, signal, device = 'auto', numThreads, maxPixels, head, unknownBelow, memory, store } = options;
   const base = document.baseURI;
@@ -44,11 +45,16 @@ export async function createClassifier<Label extends string = string>(
   return new RemoteClassifier<Label>(link, remote);
 }
 
-function checkOptions({ device = 'auto', numThreads, maxPixels }: CreateClassifierOptions): void {
+function checkOptions(options: CreateClassifierOptions): void {
+  const { device = 'auto', numThreads, maxPixels, head, store, onNotice } = options;
   if (!DEVICES.includes(device)) throw expected('device', "'auto', 'webgpu' or 'wasm'", device);
   for (const [name, value] of Object.entries({ numThreads, maxPixels })) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
       throw expected(name, 'a positive integer', value);
     }
   }
+  for (const [name, value] of Object.entries({ head, store })) {
+    if (value !== undefined && typeof value !== 'string') throw expected(name, 'a name', value);
+  }
+  requireFunction(onNotice, 'onNotice');
 }

@@ -9,6 +9,8 @@ import { toWireError } from './wire-error.ts';
 export interface Moved<T> {
   readonly value: T;
   readonly transfer: Transferable[];
+  /** What goes instead where the value cannot be sent: one bad input must not end a stream. */
+  readonly instead?: (error: ImprintError) => unknown;
 }
 
 /** Lets go of frames and bitmaps that were not sent; of those that were, nothing is left here. */
@@ -31,7 +33,7 @@ export function isBlob(value: unknown): value is Blob {
   return isTagged(value, 'Blob') || isTagged(value, 'File');
 }
 
-function isBytes(value: unknown): value is ArrayBuffer | Uint8Array {
+export function isBytes(value: unknown): value is ArrayBuffer | Uint8Array {
   return isTagged(value, 'ArrayBuffer') || isTagged(value, 'Uint8Array');
 }
 
@@ -82,7 +84,8 @@ export async function toWireImage(input: ImageInput): Promise<Moved<WireImage>> 
   const id = named ? input.id : undefined;
   if (!isSource(image)) throw expected('image', KINDS, image);
   if (id !== undefined && (typeof id !== 'string' || id === '')) throw expected('id', 'a text that is not empty', id);
-  const source = sourceOf(input);
+  const source: unknown = sourceOf(input);
+  if (source !== undefined && typeof source !== 'string') throw expected('source', 'a text', source);
   const picture = await toWirePicture(image, source ?? describe(image));
   const moved = picture.kind === 'bitmap' ? [picture.bitmap] : picture.kind === 'frame' ? [picture.frame] : [];
   return { value: { picture, id, source }, transfer: moved };
@@ -90,27 +93,34 @@ export async function toWireImage(input: ImageInput): Promise<Moved<WireImage>> 
 
 /** As `toWireImage`, with a fault in place of an error: one bad input must not end a stream. */
 export async function toWireInput(input: ImageInput): Promise<Moved<WireInput>> {
+  const instead = (error: unknown): WireInput => ({ fault: toWireError(error), source: safeSourceOf(input) });
   try {
-    return await toWireImage(input);
+    return { ...(await toWireImage(input)), instead };
   } catch (error) {
-    return { value: { fault: toWireError(error), source: safeSourceOf(input) }, transfer: [] };
+    return { value: instead(error), transfer: [] };
   }
 }
 
 function safeSourceOf(input: unknown): string | undefined {
-  return input === null || input === undefined ? undefined : sourceOf(input as ImageInput);
+  const source: unknown = input === null || input === undefined ? undefined : sourceOf(input as ImageInput);
+  return typeof source === 'string' ? source : undefined;
 }
 
 async function toWirePicture(image: ImageSource, what: string): Promise<WirePicture> {
   if (isBlob(image)) return { kind: 'blob', blob: image };
-  if (isBytes(image)) return { kind: 'bytes', bytes: image };
+  if (isBytes(image)) return { kind: 'bytes', bytes: readableBytes(image, what) };
   if (typeof image === 'string' || isA(image, 'URL')) return { kind: 'url', url: sameOrigin(image) };
-  if (isA(image, 'ImageData')) return { kind: 'pixels', pixels: image };
-  if (isA(image, 'VideoFrame')) return { kind: 'frame', frame: image.clone() };
   if (isA(image, 'HTMLVideoElement')) return videoFrame(image);
-  if (isA(image, 'HTMLImageElement')) await loaded(image, what);
+  let shown = image;
+  if (isA(image, 'ImageData')) {
+    if (image.data.length !== image.width * image.height * 4) throw wasMoved(what);
+    // Other colours and kinds of numbers are for the browser to convert.
+    if (image.colorSpace === 'srgb' && isTagged(image.data, 'Uint8ClampedArray'))
+      return { kind: 'pixels', pixels: image };
+  } else if (isA(image, 'HTMLImageElement')) shown = await loaded(image, what);
   try {
-    return { kind: 'bitmap', bitmap: await createImageBitmap(image as ImageBitmapSource, BITMAP_OPTIONS) };
+    if (isA(image, 'VideoFrame')) return { kind: 'frame', frame: image.clone() };
+    return { kind: 'bitmap', bitmap: await createImageBitmap(shown as ImageBitmapSource, BITMAP_OPTIONS) };
   } catch (cause) {
     throw notReady(
       what,
@@ -149,12 +159,35 @@ async function videoFrame(video: HTMLVideoElement): Promise<WirePicture> {
   }
 }
 
-async function loaded(image: HTMLImageElement, what: string): Promise<void> {
+/** The element, or, where it would wait until someone scrolls to it, another that does not. */
+async function loaded(image: HTMLImageElement, what: string): Promise<HTMLImageElement> {
+  let eager = image;
+  if (image.loading === 'lazy' && !image.complete) {
+    eager = new Image();
+    eager.crossOrigin = image.crossOrigin;
+    eager.src = image.currentSrc || image.src;
+  }
   try {
-    await image.decode();
+    await eager.decode();
+    return eager;
   } catch (cause) {
     throw notReady(what, `an <img> that has not loaded (${messageOf(cause)})`, 'Check its address.', cause);
   }
+}
+
+/** @throws IMAGE_UNREADABLE for bytes that are in another thread now */
+function readableBytes<T extends ArrayBuffer | Uint8Array>(bytes: T, what: string): T {
+  try {
+    // Fails for a buffer that was moved, of which an array has no bytes.
+    new Uint8Array((bytes as Partial<Uint8Array>).buffer ?? (bytes as ArrayBuffer));
+    return bytes;
+  } catch {
+    throw wasMoved(what);
+  }
+}
+
+function wasMoved(what: string): ImprintError {
+  return notReady(what, 'data that was moved to another thread', 'Pass a copy, or pass it before it is moved.');
 }
 
 function sameOrigin(url: string | URL): string {

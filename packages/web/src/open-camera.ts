@@ -1,6 +1,7 @@
 /** The door to a camera: refusals become stated errors, and what was opened is closed again. */
 
-import { ImprintError, type ImprintErrorCode } from '@imprint/core';
+import { expected, ImprintError, type ImprintErrorCode } from '@imprint/core';
+import { requireOptions } from './check-arguments.ts';
 import { requirePage, requireVideo } from './require-page.ts';
 
 export interface CameraOptions {
@@ -43,9 +44,11 @@ const REFUSALS: Readonly<Record<string, readonly [ImprintErrorCode, string, stri
  *   where `video` is no video; the signal's reason
  */
 export async function openCamera(video: HTMLVideoElement, options: CameraOptions = {}): Promise<Camera> {
-  const { facing = 'user', width = 640, signal } = options;
+  const { facing = 'user', width = 640, signal } = requireOptions(options);
   requirePage('openCamera');
   requireVideo(video);
+  if (facing !== 'user' && facing !== 'environment') throw expected('facing', "'user' or 'environment'", facing);
+  if (!(width > 0)) throw expected('width', 'a number above 0', width);
   signal?.throwIfAborted();
   const { mediaDevices } = navigator as { mediaDevices?: MediaDevices };
   if (mediaDevices === undefined) {
@@ -75,7 +78,10 @@ export async function openCamera(video: HTMLVideoElement, options: CameraOptions
     signal?.throwIfAborted();
   } catch (error) {
     stop();
-    throw error;
+    if ((error as Error).name !== 'AbortError' || signal?.aborted) throw error;
+    const message =
+      'Expected a video that shows this camera, got one that was given another source meanwhile. Open one camera for a video.';
+    throw new ImprintError('CAMERA_UNAVAILABLE', message, { cause: error });
   }
   return { stream, stop, [Symbol.dispose]: stop };
 }

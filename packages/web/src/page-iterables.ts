@@ -1,5 +1,6 @@
 /** Iterables of the page that the worker reads: one item for each that it asks for, so nothing piles up between them. */
 
+import { notSent } from './check-arguments.ts';
 import { closeMoved, type Moved } from './image-transfer.ts';
 import type { ToWorker } from './protocol.ts';
 import { toWireError } from './wire-error.ts';
@@ -68,12 +69,23 @@ export class PageIterables {
         return;
       }
       const moved = await toItem(value);
-      if (this.#open.has(stream)) this.#post({ type: 'item', stream, value: moved.value }, moved.transfer);
+      if (this.#open.has(stream)) this.#sendItem(stream, moved);
       else closeMoved(moved.transfer);
     } catch (error) {
       if (!this.#open.delete(stream)) return;
       this.#faults.set(stream, error);
       this.#post({ type: 'end', stream, error: toWireError(error) });
+    }
+  }
+
+  #sendItem(stream: number, { value, transfer, instead }: Moved<unknown>): void {
+    try {
+      this.#post({ type: 'item', stream, value }, transfer);
+    } catch (cause) {
+      closeMoved(transfer);
+      const error = notSent(cause);
+      if (instead === undefined) throw error;
+      this.#post({ type: 'item', stream, value: instead(error) });
     }
   }
 }

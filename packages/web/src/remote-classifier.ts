@@ -1,6 +1,6 @@
 /** The page's side of a classifier: every verb is a call into the worker, and nothing is computed here. */
 
-import { ImprintError, requireIterable } from '@imprint/core';
+import { expected, ImprintError, requireIterable } from '@imprint/core';
 import type {
   AddOptions,
   AddReport,
@@ -17,7 +17,8 @@ import type {
   SuggestedInput,
   Unreadable,
 } from '@imprint/core';
-import { isBlob, toWireImage, toWireInput } from './image-transfer.ts';
+import { requireFunction, requireOptions } from './check-arguments.ts';
+import { closeMoved, isBlob, isBytes, toWireImage, toWireInput, type Moved } from './image-transfer.ts';
 import type { Verb, WireState } from './protocol.ts';
 import { watchVideo } from './watch.ts';
 import type {
@@ -79,6 +80,7 @@ function tell<T>(listener: (value: T) => void, value: T): void {
 export class RemoteClassifier<Label extends string = string> implements WebClassifier<Label> {
   readonly #link: WorkerLink;
   readonly #remote: RemoteState;
+  readonly #disposed = new AbortController();
 
   constructor(link: WorkerLink, remote: RemoteState) {
     this.#link = link;
@@ -155,8 +157,8 @@ export class RemoteClassifier<Label extends string = string> implements WebClass
   }
 
   async classify(input: ImageInput, options: ClassifyOptions = {}): Promise<Prediction<Label>> {
-    const { value, transfer } = await toWireImage(input);
     const { signal, rest } = withoutSignal(options);
+    const { value, transfer } = await orAborted(toWireImage(input), signal);
     // What was moved is gone with the worker; what was copied can be sent again.
     const repeatable = transfer.length === 0;
     return (await this.#call('classify', [value, rest], { signal, transfer, repeatable })) as Prediction<Label>;
@@ -196,17 +198,20 @@ export class RemoteClassifier<Label extends string = string> implements WebClass
   }
 
   watch(video: HTMLVideoElement, options: WatchOptions = {}): AsyncGenerator<Watched<Label>, void, undefined> {
-    return watchVideo(this, video, options);
+    return watchVideo(this, video, requireOptions(options), this.#disposed.signal);
   }
 
   async evaluate(
     examples: Many<LabelledInput<ImageInput, Label>>,
     options: EvaluateOptions<ImageInput> = {},
   ): Promise<EvaluationResult> {
-    const { signal, onProgress, onUnreadable, unknown } = options;
-    const stream = this.#link.stream(requireIterable(examples, 'examples'), async ({ label, input }) => {
-      const { value, transfer } = await toWireInput(input);
-      return { value: { label, input: value }, transfer };
+    const { signal, onProgress, onUnreadable, unknown } = requireOptions(options);
+    requireFunction(onProgress, 'onProgress');
+    requireFunction(onUnreadable, 'onUnreadable');
+    const stream = this.#link.stream(requireIterable(examples, 'examples'), async (example) => {
+      const { label, input } = (example as typeof example | null | undefined) ?? ({} as typeof example);
+      const { value, transfer, instead } = await toWireInput(input);
+      return { value: { label, input: value }, transfer, instead: (error) => ({ label, input: instead?.(error) }) };
     });
     const streams = [stream];
     if (unknown !== undefined) streams.push(this.#link.stream(requireIterable(unknown, 'unknown'), toWireInput));
@@ -250,7 +255,9 @@ export class RemoteClassifier<Label extends string = string> implements WebClass
     file: Blob | ArrayBuffer | Uint8Array,
     { merge = false }: { readonly merge?: boolean } = {},
   ): Promise<void> {
-    const bytes = isBlob(file) ? new Uint8Array(await file.arrayBuffer()) : new Uint8Array(file);
+    const isFile = isBlob(file) || isBytes(file);
+    if (!isFile) throw expected('file', 'a Blob, an ArrayBuffer or a Uint8Array', file, 'Fetch or open it first.');
+    const bytes = isBlob(file) ? new Uint8Array(await file.arrayBuffer()) : copyOf(file);
     await this.#call('import', [bytes, merge]);
   }
 
@@ -263,19 +270,22 @@ export class RemoteClassifier<Label extends string = string> implements WebClass
   }
 
   onChange(listener: () => void): () => void {
+    requireFunction(listener, 'listener');
     this.#remote.changeListeners.add(listener);
     return () => this.#remote.changeListeners.delete(listener);
   }
 
   onNotice(listener: (notice: Notice) => void): () => void {
+    requireFunction(listener, 'listener');
     this.#remote.noticeListeners.add(listener);
     return () => this.#remote.noticeListeners.delete(listener);
   }
 
   dispose(): Promise<void> {
-    this.#link.close(
-      new ImprintError('DISPOSED', 'Expected a classifier in use, got one that was disposed. Make a new one.'),
-    );
+    const message = 'Expected a classifier in use, got one that was disposed. Make a new one.';
+    const reason = new ImprintError('DISPOSED', message);
+    this.#link.close(reason);
+    this.#disposed.abort(reason);
     return Promise.resolve();
   }
 
@@ -287,8 +297,10 @@ export class RemoteClassifier<Label extends string = string> implements WebClass
     verb: 'addClass' | 'addExamples' | 'forgetExamples',
     label: Label,
     examples: Many<ImageInput>,
-    { signal, onProgress, onUnreadable }: AddOptions,
+    options: AddOptions,
   ): Promise<unknown> {
+    const { signal, onProgress, onUnreadable } = requireOptions(options);
+    requireFunction(onProgress, 'onProgress');
     const stream = this.#link.stream(requireIterable(examples, 'examples'), toWireInput);
     const rest = onUnreadable === undefined ? {} : { onUnreadable };
     const value = await this.#call(verb, [label, stream, rest], {
@@ -316,9 +328,42 @@ function readable<T extends object>(item: T): T {
   return 'error' in item ? { ...item, error: fromWireError(item.error as WireError) } : item;
 }
 
-function withoutSignal({ signal, ...rest }: ClassifyOptions): {
+/** What `moved` gives, or the signal's reason: pictures can take long to load. */
+async function orAborted<T>(moved: Promise<Moved<T>>, signal: AbortSignal | undefined): Promise<Moved<T>> {
+  if (signal === undefined) return moved;
+  const over = new AbortController();
+  try {
+    return await Promise.race([
+      moved,
+      new Promise<never>((_, reject) => {
+        const abort = () => reject(signal.reason as Error);
+        if (signal.aborted) abort();
+        else signal.addEventListener('abort', abort, { signal: over.signal });
+      }),
+    ]);
+  } catch (error) {
+    moved.then(
+      ({ transfer }) => closeMoved(transfer),
+      () => undefined,
+    );
+    throw error;
+  } finally {
+    over.abort();
+  }
+}
+
+function copyOf(file: ArrayBuffer | Uint8Array): Uint8Array {
+  try {
+    return new Uint8Array(file);
+  } catch {
+    throw expected('file', 'bytes that are still here', file, 'They were moved to another thread: pass a copy.');
+  }
+}
+
+function withoutSignal(options: ClassifyOptions): {
   signal: AbortSignal | undefined;
   rest: Omit<ClassifyOptions, 'signal'>;
 } {
+  const { signal, ...rest } = requireOptions(options);
   return { signal: signal as AbortSignal | undefined, rest };
 }

@@ -11,6 +11,7 @@ export async function* watchVideo<Label extends string>(
   classifier: WebClassifier<Label>,
   video: HTMLVideoElement,
   { fps = DEFAULT_FPS, signal, ...options }: WatchOptions,
+  disposed: AbortSignal,
 ): AsyncGenerator<Watched<Label>, void, undefined> {
   requireVideo(video);
   if (!(fps > 0)) throw expected('fps', 'a number above 0', fps);
@@ -22,6 +23,7 @@ export async function* watchVideo<Label extends string>(
   let failures = 0;
   let nextAt = 0;
   let handle = 0;
+  let wasCamera = false;
   const refresh = () => {
     isFresh = true;
     wake();
@@ -35,12 +37,15 @@ export async function* watchVideo<Label extends string>(
     video.addEventListener(event, refresh, { signal: over.signal });
   }
   document.addEventListener('visibilitychange', () => wake(), { signal: over.signal });
-  signal?.addEventListener('abort', () => wake(), { signal: over.signal });
+  for (const end of [signal, disposed]) end?.addEventListener('abort', () => wake(), { signal: over.signal });
   // The same frame may have another answer now.
   const unlisten = classifier.onChange(refresh);
   try {
     while (!signal?.aborted) {
-      if (isOver(video)) return;
+      disposed.throwIfAborted();
+      // A camera that was switched off by `stop` leaves an empty video.
+      if (isOver(video) || (wasCamera && video.srcObject === null)) return;
+      wasCamera = video.srcObject instanceof MediaStream;
       const pauseMs = nextAt - performance.now();
       const isNew = isFresh || (!tellsFrames && !video.paused);
       // HAVE_CURRENT_DATA

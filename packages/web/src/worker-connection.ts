@@ -2,6 +2,7 @@
 
 import type { BackboneIdentity } from '@imprint/core';
 import { ImprintError } from '@imprint/core';
+import { notSent } from './check-arguments.ts';
 import {
   PROTOCOL_VERSION,
   type FromWorker,
@@ -59,7 +60,13 @@ export class WorkerConnection {
     const opened = new Promise<Omit<Opened, 'connection'>>((resolve, reject) => {
       connection.#open = { resolve, reject };
     });
-    connection.#onHello = () => connection.post({ type: 'open', options, journal });
+    connection.#onHello = () => {
+      try {
+        connection.post({ type: 'open', options, journal });
+      } catch (cause) {
+        connection.#open?.reject(notSent(cause));
+      }
+    };
     const onAbort = () => connection.#open?.reject(signal?.reason as Error);
     signal?.addEventListener('abort', onAbort, { once: true });
     try {

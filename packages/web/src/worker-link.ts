@@ -2,6 +2,7 @@
 
 import type { BackboneIdentity } from '@imprint/core';
 import { ImprintError } from '@imprint/core';
+import { notSent } from './check-arguments.ts';
 import { closeMoved } from './image-transfer.ts';
 import { Journal } from './journal.ts';
 import { PageIterables, type ItemOf } from './page-iterables.ts';
@@ -173,8 +174,8 @@ export class WorkerLink {
     }
     try {
       this.#connection!.post({ type: 'call', call, verb, args }, repeated ? [] : transfer);
-    } catch (error) {
-      this.#settle(call, ({ reject }) => reject(error));
+    } catch (cause) {
+      this.#settle(call, ({ reject }) => reject(notSent(cause)));
     }
   }
 

@@ -35,7 +35,7 @@ export async function importScript<Script>(url: string, what: string): Promise<S
   try {
     return (await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ url)) as Script;
   } catch (cause) {
-    const message = `Expected ${what} at ${url}, could not load it (${cause instanceof Error ? cause.message : String(cause)}). ${WHERE_TO_PUT}`;
+    const message = `Expected ${what} at ${url}, could not load it (${cause instanceof Error ? cause.message : String(cause)}). Check the network. ${WHERE_TO_PUT}`;
     throw new ImprintError('BACKBONE_NOT_FOUND', message, { cause });
   }
 }

@@ -10,7 +10,7 @@ import {
   type HelperTask,
   type PortableGemm,
 } from '@imprint/core';
-import type { ToWorker } from '../protocol.ts';
+import type { FromWorker, ToWorker } from '../protocol.ts';
 import { placeSeldomScript } from './seldom-script.ts';
 import type { WorkerScope } from './serve.ts';
 
@@ -57,34 +57,31 @@ export function gemmWithHelpers(own: PortableGemm, seldom: string, count: number
   };
 }
 
-type FromHelper = HelperAnswer | { readonly type: 'hello' | 'ready' };
+type FromHelper = HelperAnswer | Extract<FromWorker, { type: 'hello' }> | { readonly type: 'ready' };
 
 /** Starts the worker's script once more and tells it to help. @throws where it does not start */
 function startHelper(seldom: string, script: string): Promise<Helper> {
   const worker = new Worker(script, { type: 'module', name: 'imprint-helper' });
-  const post = (message: ToWorker | HelperTask, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
+  const send = (message: ToWorker | HelperTask, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
   return new Promise((resolve, reject) => {
-    worker.onerror = (event) => {
-      event.preventDefault();
+    let onAnswer: (answer: HelperAnswer) => void = () => undefined;
+    let onGone: () => void = reject;
+    const end = (event?: unknown) => {
+      (event as Partial<Event> | null)?.preventDefault?.();
       worker.terminate();
-      reject(new Error(event.message));
+      onGone();
     };
+    worker.onerror = end;
+    worker.onmessageerror = end;
     worker.onmessage = ({ data }: MessageEvent<FromHelper>) => {
-      if (!('type' in data)) return;
-      if (data.type === 'hello') post({ type: 'help', seldom });
-      else
-        resolve({
-          send: post,
-          listen: (onAnswer, onGone) => {
-            worker.onmessage = ({ data: answer }: MessageEvent<HelperAnswer>) => onAnswer(answer);
-            worker.onmessageerror = onGone;
-            worker.onerror = (event) => {
-              event.preventDefault();
-              worker.terminate();
-              onGone();
-            };
-          },
-        });
+      if (!('type' in data)) onAnswer(data);
+      else if (data.type === 'ready') {
+        resolve({ send, listen: (answered, left) => ([onAnswer, onGone] = [answered, left]) });
+      } else {
+        // It holds this lock while it lives: a browser that is out of memory ends workers without a word.
+        if (data.lock !== undefined) navigator.locks.request(data.lock, () => end()).catch(() => undefined);
+        send({ type: 'help', seldom });
+      }
     };
   });
 }

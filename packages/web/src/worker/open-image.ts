@@ -95,7 +95,7 @@ function dataBytes(url: string, what: string): Uint8Array<ArrayBuffer> {
   const comma = url.indexOf(',');
   try {
     const text = decodeURIComponent(url.slice(comma + 1));
-    if (!url.slice(0, comma).endsWith(';base64')) return new TextEncoder().encode(text);
+    if (!url.slice(0, comma).toLowerCase().endsWith(';base64')) return new TextEncoder().encode(text);
     return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   } catch (cause) {
     const message = `Expected a data: URL for ${what}, got ${shown(url)} with damaged data. Encode it again.`;

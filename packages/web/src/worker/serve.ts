@@ -8,7 +8,7 @@ import type {
   EvaluateOptions,
   LabelledInput,
 } from '@imprint/core';
-import { ImprintError } from '@imprint/core';
+import { ImprintError, loadSeldom } from '@imprint/core';
 import { PROTOCOL_VERSION } from '../protocol.ts';
 import type { FromWorker, JournalEntry, ToWorker, Verb, WireInput, WorkerOptions } from '../protocol.ts';
 import { toWireError } from '../wire-error.ts';
@@ -40,6 +40,9 @@ interface Running {
   readonly call: number;
   readonly signal: AbortSignal;
 }
+
+/** Long enough for a first answer. */
+const SELDOM_AFTER_MS = 2000;
 
 export class Server {
   readonly #scope: WorkerScope;
@@ -109,6 +112,8 @@ export class Server {
       this.#host = host;
       const state = host.state();
       this.#scope.postMessage({ type: 'opened', identity: backbone.identity, state });
+      // What is seldom asked for comes when there is time: a page that goes offline has all that it needs.
+      setTimeout(() => loadSeldom().catch(() => undefined), SELDOM_AFTER_MS);
     } catch (error) {
       this.#scope.postMessage({ type: 'openFailed', error: toWireError(error) });
     }
