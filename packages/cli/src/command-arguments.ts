@@ -90,7 +90,7 @@ export function parseArguments(
     });
     return new CommandArguments(positionals, new Map(Object.entries(values) as [string, string | boolean][]));
   } catch (cause) {
-    const [sentence] = (cause instanceof Error ? cause.message : String(cause)).split('. ');
+    const [sentence] = (cause instanceof Error ? cause.message : String(cause)).split(/\.\s/);
     const isOption = (cause as { code?: unknown }).code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION';
     const hint = isOption ? ' An argument that begins with a dash goes behind --.' : '';
     throw new UsageError(`${sentence.replace(/\.$/, '')}.${hint}`, { cause });

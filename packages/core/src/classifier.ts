@@ -13,7 +13,7 @@ import {
   type MemoryMode,
 } from './content.ts';
 import type { AddOptions } from './embed-examples.ts';
-import { ImprintError, describe, expected, requireIterable } from './errors.ts';
+import { ImprintError, describe, expected, requireIterable, requireOptions } from './errors.ts';
 import type { EvaluateOptions, LabelledInput } from './evaluate-classifier.ts';
 import type { EvaluationResult } from './evaluation/evaluate.ts';
 import type { Gemm } from './gemm.ts';
@@ -80,7 +80,8 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   constructor(backbone: Backbone<Input>, options: ClassifierOptions = {}) {
     const { head = 'auto', unknownBelow = DEFAULT_UNKNOWN_BELOW, memory = 'examples' } = options;
     const { yieldToHost, gemm = createWasmGemm(yieldToHost), ownsBackbone = false } = options;
-    if (!(unknownBelow >= 0 && unknownBelow <= 1)) throw expected('unknownBelow', 'a number from 0 to 1', unknownBelow);
+    const isShare = typeof unknownBelow === 'number' && unknownBelow >= 0 && unknownBelow <= 1;
+    if (!isShare) throw expected('unknownBelow', 'a number from 0 to 1', unknownBelow);
     if (typeof (backbone as Backbone<Input> | undefined)?.embed !== 'function') {
       throw expected('backbone', 'a loaded backbone, as of loadBackbone or readyEmbeddings', backbone);
     }
@@ -229,11 +230,12 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   async classify(input: Input, options: ClassifyOptions = {}): Promise<Prediction<Label>> {
     this.#requireUsable();
     this.#requireClasses();
+    const signal = signalOf(options);
     if (this.backbone.ready !== undefined) {
       options.signal?.throwIfAborted();
       return this.#predictOne(this.backbone.ready(input), options);
     }
-    for await (const item of this.backbone.embed([input], signalOf(options))) {
+    for await (const item of this.backbone.embed([input], signal)) {
       if ('error' in item) throw item.error;
       return this.#predictOne(item.embedding, options);
     }
@@ -282,7 +284,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     options: { readonly most?: number; readonly signal?: AbortSignalLike } = {},
   ): Promise<ReviewReport<Label>> {
     exampleMemory(this.#content, 'review', 'Learn with memory "examples" to use it.');
-    const { signal, most = 50 } = options;
+    const { signal, most = 50 } = requireOptions(options);
     let solution = await this.#solve(signal);
     const rows = solution.head.leaveOneOutRows?.length ?? this.numExamples;
     if (rows < this.numExamples) {
@@ -309,7 +311,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
 
   /** Which head answers at present, its parameters, and why. @throws NO_CLASSES */
   async report(options: { readonly signal?: AbortSignalLike } = {}): Promise<HeadReport> {
-    return (await this.#solve(options.signal)).report;
+    return (await this.#solve(requireOptions(options).signal)).report;
   }
 
   /** The content as bytes (safetensors). Equal content is equal bytes, whatever led to it. */
@@ -452,5 +454,6 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
 }
 
 function signalOf(options: { readonly signal?: AbortSignalLike }): { signal: AbortSignalLike } | undefined {
-  return options.signal === undefined ? undefined : { signal: options.signal };
+  const { signal } = requireOptions(options);
+  return signal === undefined ? undefined : { signal };
 }

@@ -1,7 +1,7 @@
 /** Inputs on their way into memory: embedded and encoded; unreadable ones refused or set aside. */
 
 import type { Backbone } from './backbone.ts';
-import { requireIterable } from './errors.ts';
+import { expected, requireIterable, requireOptions } from './errors.ts';
 import { encodeCodes } from './memory/codes.ts';
 import type { Example } from './memory/example-memory.ts';
 import type { AbortSignalLike } from './platform.ts';
@@ -20,8 +20,12 @@ export interface AddOptions {
 export async function* embedInputs<Input>(
   backbone: Backbone<Input>,
   inputs: Iterable<Input> | AsyncIterable<Input>,
-  { signal, onUnreadable = 'throw' }: AddOptions,
+  options: AddOptions,
 ): AsyncGenerator<Example | Unreadable, void, undefined> {
+  const { signal, onUnreadable = 'throw' } = requireOptions(options);
+  if (onUnreadable !== 'throw' && onUnreadable !== 'skip') {
+    throw expected('onUnreadable', "'throw' or 'skip'", onUnreadable);
+  }
   const { dim, taps } = backbone.identity;
   signal?.throwIfAborted();
   for await (const item of backbone.embed(

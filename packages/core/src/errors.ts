@@ -72,3 +72,19 @@ export function requireIterable<T extends object>(items: T, name: string): T {
   if (!fits) throw expected(name, 'a list or another iterable', items, 'Put a single input in a list: [input].');
   return items;
 }
+
+/** Options of a verb, and in them the signal. @throws INVALID_ARGUMENT for what are none */
+export function requireOptions<T extends object>(options: T): T {
+  if (typeof options !== 'object' || options === null) throw expected('options', 'an object', options);
+  const { signal } = options as { readonly signal?: unknown };
+  const isSignal = typeof (signal as { throwIfAborted?: unknown } | null | undefined)?.throwIfAborted === 'function';
+  if (signal !== undefined && !isSignal) {
+    throw expected('signal', 'an AbortSignal', signal, 'Of an AbortController pass its `signal`.');
+  }
+  return options;
+}
+
+/** @throws INVALID_ARGUMENT for an id or a source that is neither absent nor a text: a saved classifier holds them as texts */
+export function requireText(value: unknown, name: string): void {
+  if (value !== undefined && value !== null && typeof value !== 'string') throw expected(name, 'a text', value);
+}

@@ -1,7 +1,7 @@
 /** Runs a classifier over labelled inputs and scores its answers. */
 
 import type { Classifier } from './classifier.ts';
-import { requireIterable } from './errors.ts';
+import { expected, ImprintError, requireIterable, requireOptions } from './errors.ts';
 import { evaluatePredictions, type EvaluationResult } from './evaluation/evaluate.ts';
 import { classNotFound } from './memory/class-map.ts';
 import { canonicalLabel } from './memory/label.ts';
@@ -28,6 +28,10 @@ export async function evaluateClassifier<Input, Label extends string>(
   examples: Iterable<LabelledInput<Input, Label>> | AsyncIterable<LabelledInput<Input, Label>>,
   options: EvaluateOptions<Input>,
 ): Promise<EvaluationResult> {
+  const { onUnreadable } = requireOptions(options);
+  if (onUnreadable !== undefined && typeof onUnreadable !== 'function') {
+    throw expected('onUnreadable', 'a function that is told of them', onUnreadable);
+  }
   const labels: readonly string[] = classifier.classes.map(({ label }) => label);
   const indices = new Map(labels.map((label, index) => [label, index]));
   const rows: { truth: number; predicted: number; confidence: number; known: number; strangeness: number }[] = [];
@@ -43,14 +47,16 @@ export async function evaluateClassifier<Input, Label extends string>(
         continue;
       }
       const { ranking, confidence, known, strangeness } = result.prediction;
-      const predicted = indices.get(ranking[0].label) as number;
+      const predicted = indices.get(ranking[0].label);
+      if (predicted === undefined || indices.size !== classifier.classes.length) throw changedMeanwhile();
       rows.push({ truth: truths?.[result.index] ?? -1, predicted, confidence, known: known ? 1 : 0, strangeness });
     }
   };
 
   const truths: number[] = [];
   const inputs = async function* (): AsyncGenerator<Input> {
-    for await (const { label, input } of requireIterable(examples, 'examples')) {
+    for await (const example of requireIterable(examples, 'examples')) {
+      const { label, input } = (example as typeof example | null | undefined) ?? ({} as typeof example);
       const name = canonicalLabel(label);
       const truth = indices.get(name);
       if (truth === undefined) throw classNotFound(name, labels);
@@ -69,4 +75,11 @@ export async function evaluateClassifier<Input, Label extends string>(
     known: Uint8Array.from(rows, (row) => row.known),
     strangeness: Float64Array.from(rows, (row) => row.strangeness),
   });
+}
+
+function changedMeanwhile(): ImprintError {
+  return new ImprintError(
+    'INVALID_ARGUMENT',
+    'Expected the same classes until evaluate has ended, got other ones meanwhile. Call it again, and change classes before or after.',
+  );
 }

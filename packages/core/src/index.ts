@@ -27,7 +27,15 @@ export type { FitContext, FittedHead, Head, HeadReport, Memory, StatisticsMemory
 export type { BlockBidiagonal, Gemm, GemmShape } from './gemm.ts';
 export type { Store } from './store.ts';
 export { isTagged, type AbortSignalLike } from './platform.ts';
-export { describe, expected, ImprintError, requireIterable, type ImprintErrorCode } from './errors.ts';
+export {
+  describe,
+  expected,
+  ImprintError,
+  requireIterable,
+  requireOptions,
+  requireText,
+  type ImprintErrorCode,
+} from './errors.ts';
 
 export { codeScale, encodeCodes } from './memory/codes.ts';
 export { canonicalLabel, MAX_LABEL_LENGTH } from './memory/label.ts';

@@ -1,8 +1,8 @@
 /** A backbone for embeddings that were made elsewhere: text, audio, another library's vectors, benchmark features. */
 
 import type { Backbone, BackboneIdentity, Embedded, SameClassCosines } from './backbone.ts';
-import { describe, ImprintError, expected } from './errors.ts';
-import { isTagged, utf8Encode } from './platform.ts';
+import { describe, ImprintError, expected, requireOptions, requireText } from './errors.ts';
+import { isTagged, utf8Encode, type AbortSignalLike } from './platform.ts';
 import { sha256Hex } from './sha256.ts';
 
 export interface ReadyEmbedding {
@@ -25,14 +25,11 @@ export interface ReadyEmbeddingsOptions {
 
 /**
  * A backbone whose inputs are embeddings already.
- * @throws INVALID_ARGUMENT for a dimension that is no positive integer, or no taps
+ * @throws INVALID_ARGUMENT for a name that is no text, a dimension that is no positive integer, or no taps
  */
-export function readyEmbeddings({
-  name,
-  dim,
-  taps = ['embedding'],
-  sameClass,
-}: ReadyEmbeddingsOptions): Backbone<ReadyEmbedding> {
+export function readyEmbeddings(options: ReadyEmbeddingsOptions): Backbone<ReadyEmbedding> {
+  const { name, dim, taps = ['embedding'], sameClass } = requireOptions(options);
+  if (typeof name !== 'string' || name === '') throw expected('name', 'a text that is not empty', name);
   if (!Number.isSafeInteger(dim) || dim < 1) throw expected('dim', 'a positive integer', dim);
   if (!isNames(taps)) throw expected('taps', 'a list of at least one tap name', taps);
   const digest = sha256Hex(utf8Encode(JSON.stringify(['ready-embeddings', name, dim, taps])));
@@ -43,14 +40,48 @@ export function readyEmbeddings({
     ...(sameClass && { sameClass }),
     async *embed(inputs, options) {
       let index = 0;
-      for await (const input of inputs) {
-        options?.signal?.throwIfAborted();
+      for await (const input of untilAborted(inputs, options?.signal)) {
         yield embedded(input, index++, dim * taps.length);
       }
     },
     ready: (input) => checked(input, 0, dim * taps.length),
     dispose: () => Promise.resolve(),
   };
+}
+
+/** The items; where the signal aborts, its reason, also while an asynchronous source is waited for, which is then told to end. */
+async function* untilAborted<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  signal: AbortSignalLike | undefined,
+): AsyncGenerator<T, void, undefined> {
+  if (signal === undefined || !(Symbol.asyncIterator in items)) {
+    for await (const item of items) {
+      signal?.throwIfAborted();
+      yield item;
+    }
+    return;
+  }
+  const iterator = items[Symbol.asyncIterator]();
+  let stop: () => void = () => undefined;
+  const onAbort = (): void => stop();
+  signal.addEventListener?.('abort', onAbort);
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const { done, value } = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        stop = () => reject(signal.reason as Error);
+        iterator.next().then(resolve, reject);
+      });
+      signal.throwIfAborted();
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    signal.removeEventListener?.('abort', onAbort);
+    const ended = Promise.resolve(iterator.return?.()).catch(() => undefined);
+    // A source that hangs would hang here too.
+    if (signal.aborted !== true) await ended;
+  }
 }
 
 function isNames(taps: unknown): boolean {
@@ -62,8 +93,10 @@ function embedded(input: ReadyEmbedding, index: number, width: number): Embedded
   let own: Float32Array<ArrayBuffer>;
   try {
     own = new Float32Array(checked(input, index, width));
+    requireText(id, 'id');
+    requireText(source, 'source');
   } catch (error) {
-    return { index, source, error: error as ImprintError };
+    return { index, source: typeof source === 'string' ? source : undefined, error: error as ImprintError };
   }
   const digest = (): string => sha256Hex(new Uint8Array(own.buffer)).slice(0, 16);
   // A digest takes longer than a small classifier's answer, which needs none.

@@ -2,8 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { access, chmod, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { access, chmod, open, readdir, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { expected, ImprintError, type Store } from '@imprint/core';
 import { withFileLock } from './file-lock.ts';
 
@@ -31,7 +31,8 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 
 /** `fileStore(path)` keeps a snapshot in the file at `path`, which need not exist yet. @throws INVALID_ARGUMENT for what is no path */
 export function fileStore(path: string, options: FileStoreOptions = {}): Store {
-  if (typeof path !== 'string' || path === '') throw expected('path', 'the path of a file', path);
+  const isFile = typeof path === 'string' && path !== '' && !path.endsWith('/') && !path.endsWith(sep);
+  if (!isFile) throw expected('path', 'the path of a file', path);
   return new FileStore(resolve(path), options.timeoutMs ?? 10_000);
 }
 
@@ -99,7 +100,9 @@ class FileStore implements Store {
       return await realpath(this.location);
     } catch (cause) {
       if (codeOf(cause) !== 'ENOENT') throw this.#unwritable(cause);
-      return this.location;
+      // A link to what is not there yet makes it.
+      const link = await readlink(this.location).catch(() => undefined);
+      return link === undefined ? this.location : resolve(dirname(this.location), link);
     }
   }
 

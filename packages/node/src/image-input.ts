@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expected, ImprintError, isTagged } from '@imprint/core';
+import { expected, ImprintError, isTagged, requireText } from '@imprint/core';
 
 /** An encoded picture (JPEG, PNG, WebP, AVIF, GIF, TIFF): a path, a `file:` URL, its bytes, or a Blob. */
 export type ImageSource = string | URL | Uint8Array | ArrayBuffer | Blob;
@@ -73,8 +73,13 @@ export async function openImageInput(input: ImageInput): Promise<OpenedImage> {
     throw expected('image', what, image, 'For decoded pixels, encode them as PNG first.');
   }
   if (id !== undefined && (typeof id !== 'string' || id === '')) throw expected('id', 'a text that is not empty', id);
+  requireText(named ? input.source : undefined, 'source');
   const source = sourceOf(input);
-  if (typeof image === 'string') return { path: image, id, source };
+  if (typeof image === 'string') {
+    if (/^(data|blob|https?):/i.test(image))
+      throw expected('image', 'a path', image, 'Pass the bytes of what a URL names.');
+    return { path: image, id, source };
+  }
   if (isUrl(image)) {
     const path = pathOf(image);
     if (path !== undefined) return { path, id, source };

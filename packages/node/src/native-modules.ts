@@ -12,10 +12,19 @@ function firstLine(cause: unknown): string {
   return (cause instanceof Error ? cause.message : String(cause)).trim().split('\n')[0].replace(/\.$/, '');
 }
 
+/**
+ * ONNX Runtime keeps an id of the device and records of its sessions for Microsoft's servers, unless told not to before it loads.
+ * Only the main thread's environment is the process's: this comes before any thread that loads it. Who sets the variable is heard.
+ */
+export function refuseTelemetry(): void {
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+}
+
 /** @throws DEVICE_UNAVAILABLE where it does not load, UNSUPPORTED in a bundle */
 export function onnxRuntime(): typeof OnnxRuntime {
   if (onnxRuntimeLoaded !== undefined) return onnxRuntimeLoaded;
   const require = ownRequire();
+  refuseTelemetry();
   try {
     // Not by import(): that has to be awaited, and a module that awaits while it loads cannot be required.
     onnxRuntimeLoaded = require('onnxruntime-node') as typeof OnnxRuntime;

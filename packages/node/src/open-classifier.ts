@@ -1,6 +1,6 @@
 /** The door to a saved classifier: open it, save it, or change its file without losing another process's change. */
 
-import { Classifier, ImprintError, snapshotIdentity } from '@imprint/core';
+import { Classifier, ImprintError, requireOptions, snapshotIdentity } from '@imprint/core';
 import type { Backbone, BackboneIdentity, Store } from '@imprint/core';
 import { coreOptions, type NodeClassifierOptions } from './create-classifier.ts';
 import { fileStore } from './file-store.ts';
@@ -77,17 +77,29 @@ async function restore<Label extends string>(
       `Expected a classifier at ${store.location}, found no file. Check the path, or learn one first.`,
     );
   }
-  const { backbone: wanted, ...rest } = options;
+  const { backbone: wanted, ...rest } = requireOptions(options);
+  const identity = (): BackboneIdentity => ofFile(store.location, () => snapshotIdentity(bytes));
   const owns = wanted === undefined || typeof wanted === 'string';
   const core = await coreOptions(rest, owns);
   const backbone: Backbone<ImageInput> = owns
-    ? await loadFor(snapshotIdentity(bytes), wanted, store.location, rest)
-    : (wanted ?? absentBackbone(snapshotIdentity(bytes)));
+    ? await loadFor(identity(), wanted, store.location, rest)
+    : (wanted ?? absentBackbone(identity()));
   try {
-    return Classifier.restore<ImageInput, Label>(bytes, backbone, core);
+    return ofFile(store.location, () => Classifier.restore<ImageInput, Label>(bytes, backbone, core));
   } catch (error) {
     if (owns) await backbone.dispose();
     throw error;
+  }
+}
+
+/** What `read` says of the bytes is said of the file. */
+function ofFile<T>(location: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof ImprintError && cause.code === 'SNAPSHOT_INVALID')) throw cause;
+    const message = cause.message.replace('got a file that is', `got ${location}, which is`);
+    throw new ImprintError('SNAPSHOT_INVALID', message, { cause });
   }
 }
 

@@ -3,6 +3,7 @@
 import { parentPort, Worker, workerData, type TransferListItem } from 'node:worker_threads';
 import { ImprintError, type ImprintErrorCode } from '@imprint/core';
 import { joinGate, NativeGate } from './native-gate.ts';
+import { refuseTelemetry } from './native-modules.ts';
 
 interface CallMessage<Request> {
   readonly call: number;
@@ -38,6 +39,7 @@ export class WorkerCalls<Request, Reply> {
   constructor(path: string, what: string) {
     this.#what = what;
     // Not this process's own flags: `node --input-type=module -e ...` would keep the thread from starting.
+    refuseTelemetry();
     this.#worker = new Worker(path, { name: what, execArgv: [], workerData: this.#gate.memory });
     this.#worker.unref();
     this.#worker.on('message', (message: ReplyMessage<Reply>) => this.#settle(message));

@@ -2,18 +2,6 @@
 
 import { expected, ImprintError } from '@imprint/core';
 
-/** @throws INVALID_ARGUMENT for options that are no object */
-export function requireOptions<T extends object>(options: T): T {
-  if (typeof options !== 'object' || options === null) throw expected('options', 'an object', options, 'Leave it out.');
-  requireSignal((options as { readonly signal?: unknown }).signal);
-  return options;
-}
-
-function requireSignal(signal: unknown): void {
-  if (signal === undefined || typeof (signal as Partial<AbortSignal> | null)?.addEventListener === 'function') return;
-  throw expected('signal', 'an AbortSignal', signal, 'Of an AbortController pass its `signal`.');
-}
-
 /** @throws INVALID_ARGUMENT */
 export function requireFunction(value: unknown, name: string): void {
   if (value !== undefined && typeof value !== 'function') throw expected(name, 'a function', value);

@@ -1,9 +1,9 @@
 /** The door for pages: a classifier whose backbone, decoding and solving live in a worker of its own. */
 
-import { expected } from '@imprint/core';
+import { expected, requireOptions } from '@imprint/core';
 import { assetUrls, startWorker } from './asset-urls.ts';
 import type { WorkerOptions } from './protocol.ts';
-import { requireFunction, requireOptions } from './check-arguments.ts';
+import { requireFunction } from './check-arguments.ts';
 import { RemoteClassifier, RemoteState } from './remote-classifier.ts';
 import { requirePage } from './require-page.ts';
 import type { CreateClassifierOptions, WebClassifier } from './web-classifier.ts';

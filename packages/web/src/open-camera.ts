@@ -1,7 +1,6 @@
 /** The door to a camera: refusals become stated errors, and what was opened is closed again. */
 
-import { expected, ImprintError, type ImprintErrorCode } from '@imprint/core';
-import { requireOptions } from './check-arguments.ts';
+import { expected, ImprintError, requireOptions, type ImprintErrorCode } from '@imprint/core';
 import { requirePage, requireVideo } from './require-page.ts';
 
 export interface CameraOptions {

@@ -1,6 +1,6 @@
 /** The page's side of a classifier: every verb is a call into the worker, and nothing is computed here. */
 
-import { expected, ImprintError, requireIterable } from '@imprint/core';
+import { expected, ImprintError, requireIterable, requireOptions } from '@imprint/core';
 import type {
   AddOptions,
   AddReport,
@@ -17,7 +17,7 @@ import type {
   SuggestedInput,
   Unreadable,
 } from '@imprint/core';
-import { requireFunction, requireOptions } from './check-arguments.ts';
+import { requireFunction } from './check-arguments.ts';
 import { closeMoved, isBlob, isBytes, toWireImage, toWireInput, type Moved } from './image-transfer.ts';
 import type { Verb, WireState } from './protocol.ts';
 import { watchVideo } from './watch.ts';

@@ -282,6 +282,10 @@ describe('model files', () => {
       [['info', photos], /Expected a file at .*, got a folder/],
       [['learn', photos, '--out', photos, '--backbone', TINY], /got a folder/],
       [['learn', photos, '--out', join(folder, 'no', 'where', 'x'), '--backbone', TINY], /folder/],
+      [
+        ['learn', photos, '--out', join(folder, 'new/'), '--backbone', TINY],
+        /Expected the path of a file for path, got/,
+      ],
       [['remove', join(folder, 'none.imprint'), 'a'], /found no file/],
     ] as const) {
       const { status, stdout, stderr } = await imprint(args);

@@ -301,6 +301,39 @@ describe('info, eval, merge', () => {
   });
 });
 
+describe('rename --join', () => {
+  it('makes one class of two, and is offered where the new label is a class already', async () => {
+    const path = await copy('joined.imprint');
+    const refused = await imprint(['rename', path, 'fern', 'sand']);
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toMatch(/which is a class already\. To join the two add --join\.\n$/);
+    expect(await imprint(['rename', path, 'fern', 'sand', '--join'])).toMatchObject({ status: 0, stderr: '' });
+    const { classes } = jsonOf<{ classes: object[] }>(await imprint(['info', path, '--json']));
+    expect(classes).toEqual([
+      { label: 'brick', count: PER_CLASS },
+      { label: 'sand', count: 2 * PER_CLASS },
+    ]);
+  });
+});
+
+describe('sums only', () => {
+  it('name the file that no class can be taken out of, and refuse a head that needs examples before any photo', async () => {
+    const path = join(folder, 'sums.imprint');
+    const learn = ['learn', join(folder, 'train'), '--backbone', TINY, '--memory', 'statistics', '--out', path];
+    const head = await imprint([...learn, '--head', 'discriminant-ledoit-wolf']);
+    expect(head.status).not.toBe(0);
+    expect(head.stderr).toMatch(/Expected one of auto, .* with memory "statistics" for head, got/);
+    expect(head.stderr).not.toMatch(/one of [^"]*ledoit/);
+    expect(await readdir(folder)).not.toContain('sums.imprint');
+    expect(await imprint(learn)).toMatchObject({ status: 0 });
+    const removed = await imprint(['remove', path, 'fern']);
+    expect(removed.status).toBe(1);
+    expect(removed.stderr).toMatch(
+      /^imprint: Expected a classifier that keeps its examples, got .*sums\.imprint, .* Learn it again/,
+    );
+  });
+});
+
 describe('eval --html', () => {
   it('writes one page that loads nothing, and says in one sentence where it could not', async () => {
     const page = join(folder, 'report.html');
@@ -312,6 +345,14 @@ describe('eval --html', () => {
     expect(html).toMatch(/^<!doctype html>/);
     for (const name of NAMES) expect(html).toContain(name);
     expect(html).not.toMatch(/<script|src=|@import|href="http/);
+    const precious = await copy('precious.imprint');
+    const taken = await imprint([...args, precious]);
+    expect(taken).toMatchObject({ status: 1, stdout: '' });
+    expect(taken.stderr).toMatch(
+      /^imprint: Expected nothing or an earlier report at .*precious\.imprint, got another file/,
+    );
+    expect(await readFile(precious)).toEqual(await readFile(model));
+    expect(await imprint([...args, page])).toMatchObject({ status: 0 });
     const failed = await imprint([...args, join(folder, 'no', 'where.html')]);
     expect(failed).toMatchObject({ status: 1, stdout: '' });
     expect(failed.stderr).toMatch(/^imprint: Expected to write the report to [^\n]*\n$/);

@@ -111,6 +111,76 @@ describe('a classifier', () => {
     expect(results[45]).toMatchObject({ prediction: single });
   });
 
+  it('takes ids and sources that are texts only: a saved classifier holds them as such', async () => {
+    const classifier = await threeClasses();
+    const before = classifier.hash();
+    const { embedding } = picture(0, 90);
+    for (const named of [{ id: 5 }, { id: 5n }, { source: 42 }, { source: () => 'a' }] as object[]) {
+      const adding = classifier.addExamples('cat', [{ embedding, ...named }]);
+      await expect(adding).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    }
+    expect(classifier.hash()).toBe(before);
+    Classifier.restore(classifier.snapshot(), backbone);
+  });
+
+  it("says what options are wrong, and what an aborted call's reason is while its source is waited for", async () => {
+    const classifier = await threeClasses();
+    const loose = classifier as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+    const one = [picture(0, 50)];
+    const controller = new AbortController();
+    const wrong = [
+      () => loose.addExamples('cat', one, null),
+      () => loose.addExamples('cat', one, { onUnreadable: 'Throw' }),
+      () => loose.addExamples('cat', one, { signal: controller }),
+      () => loose.classify(one[0], null),
+      () => loose.classify(one[0], { signal: controller }),
+      () => loose.evaluate([{ label: 'cat', input: one[0] }], { onUnreadable: 'skip' }),
+      () => loose.evaluate([null]),
+      async () => loose.removeExamples('cat', null),
+      async () => loose.removeExamples('cat', 'k0-1'),
+    ];
+    for (const call of wrong)
+      await expect(call()).rejects.toMatchObject({ code: expect.stringMatching(/^(INVALID_|CLASS_)/) });
+    let isClosed = false;
+    async function* stuck(): AsyncGenerator<ReadyEmbedding> {
+      try {
+        yield picture(0, 60);
+        await new Promise(() => undefined);
+      } finally {
+        isClosed = true;
+      }
+    }
+    const adding = classifier.addExamples('cat', stuck(), { signal: controller.signal });
+    setTimeout(() => controller.abort(new Error('enough')), 20);
+    await expect(adding).rejects.toThrow('enough');
+    expect(isClosed).toBe(false);
+    expect(classifier.numExamples).toBe(15);
+    async function* ends(): AsyncGenerator<ReadyEmbedding> {
+      try {
+        yield* pictures(0, 60, 70);
+      } finally {
+        isClosed = true;
+      }
+    }
+    const more = { signal: new AbortController().signal };
+    for await (const result of classifier.classifyMany(ends(), more)) {
+      expect(result.index).toBe(0);
+      break;
+    }
+    expect(isClosed).toBe(true);
+  });
+
+  it('is measured on the classes that it had, or not at all', async () => {
+    const classifier = await threeClasses();
+    async function* examples(): AsyncGenerator<{ label: string; input: ReadyEmbedding }> {
+      for (let i = 0; i < 64; i++) {
+        if (i === 40) classifier.renameClass('dog', 'wolf');
+        yield { label: 'dog', input: picture(1, 100 + i) };
+      }
+    }
+    await expect(classifier.evaluate(examples())).rejects.toThrow(/same classes until evaluate has ended/);
+  });
+
   it('counts what was there already, and reports what cannot be read only where asked to', async () => {
     const classifier = new Classifier(backbone);
     const broken: ReadyEmbedding = { embedding: new Float32Array(2) };
@@ -218,6 +288,12 @@ describe('a classifier', () => {
     expect(() => classifier.removeClass('emu')).toThrow(code('CLASS_NOT_FOUND'));
     expect(() => new Classifier(backbone, { head: 'mystery' })).toThrow(code('INVALID_ARGUMENT'));
     expect(() => new Classifier(backbone, { unknownBelow: 2 })).toThrow(code('INVALID_ARGUMENT'));
+    for (const unknownBelow of ['0.05', null, true, NaN] as never[]) {
+      expect(() => new Classifier(backbone, { unknownBelow })).toThrow(code('INVALID_ARGUMENT'));
+    }
+    for (const name of [5, '', undefined] as never[]) {
+      expect(() => readyEmbeddings({ name, dim: DIM })).toThrow(code('INVALID_ARGUMENT'));
+    }
     for (const taps of [[], 7, 'last', [7]] as unknown as string[][]) {
       expect(() => readyEmbeddings({ name: 'other', dim: DIM, taps })).toThrow('a list of at least one tap name');
     }

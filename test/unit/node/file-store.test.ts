@@ -41,8 +41,15 @@ it('writes through a symbolic link and leaves the link in place', async () => {
   expect([...(await readFile(join(folder, 'real', 'a')))]).toEqual([7]);
 });
 
+it('makes what a link points to, where that is not there yet', async () => {
+  await symlink('real.imprint', join(folder, 'link'));
+  await fileStore(join(folder, 'link')).write(bytes(7));
+  expect(await readlink(join(folder, 'link'))).toBe('real.imprint');
+  expect([...(await readFile(join(folder, 'real.imprint')))]).toEqual([7]);
+});
+
 it('refuses what is no path', () => {
-  for (const wrong of [undefined, null, 5, '', {}] as never[]) {
+  for (const wrong of [undefined, null, 5, '', {}, 'folder/'] as never[]) {
     expect(() => fileStore(wrong)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
   }
 });

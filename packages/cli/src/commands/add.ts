@@ -15,7 +15,7 @@ export const add: Command = {
   summary: 'add a class, or photos to a class',
   usage: ['add FILE CLASS IMAGE|DIR... [--backbone NAME|DIR] [--device DEVICE] [--json]'],
   details: [
-    'Every other class stays exactly as it was. A photo that is there already is not counted twice.',
+    'Every other class stays exactly as it was. A photo that is there already is not counted twice, but with memory "statistics", which knows no photo again.',
     'Two processes may add to one file at the same time; neither loses what the other adds.',
   ],
   options: { ...FILE_BACKBONE_OPTIONS, json: { help: 'print one JSON object instead of text' } },

@@ -1,6 +1,5 @@
 /** `imprint eval`: how good a classifier is, on labelled photos that it has not learned. */
 
-import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ImprintError, type Classifier, type EvaluationResult } from '@imprint/core';
 import { listClassFolders, listImages, openClassifier, type ClassFolders, type ImageInput } from '@imprint/node';
@@ -13,6 +12,7 @@ import { leftOutJson, reportLeftOut, type LeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
 import { paintFor } from '../paint.ts';
 import { Progress } from '../progress.ts';
+import { requireReportPlace, writeReport } from '../report/report-file.ts';
 import { requireClasses } from '../require-classes.ts';
 
 export const evaluate: Command = {
@@ -40,6 +40,7 @@ export const evaluate: Command = {
     const unknownFolder = args.text('unknown');
     const html = args.text('html');
     const options = { ...backboneOptions(args, notices), signal };
+    if (html !== undefined) await requireReportPlace(html);
     const known = await listClassFolders(folder);
     const unknown = unknownFolder === undefined ? undefined : await listImages([unknownFolder]);
     if (unknown?.paths.length === 0) {
@@ -57,7 +58,7 @@ export const evaluate: Command = {
     } finally {
       await progress.end();
     }
-    if (html !== undefined) await writePage(html, await pageOf(result, classifier, file, folder, unknownFolder));
+    if (html !== undefined) await writeReport(html, await pageOf(result, classifier, file, folder, unknownFolder));
     if (args.has('json')) await output.json({ file, ...result, leftOut: leftOutJson(leftOut) });
     else {
       for (const line of evaluationLines(result, paintFor(output))) await output.line(line);
@@ -123,19 +124,4 @@ async function pageOf(
     ],
     ...(map === undefined ? {} : { map }),
   });
-}
-
-async function writePage(path: string, page: string): Promise<void> {
-  try {
-    await writeFile(path, page);
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new ImprintError(
-      'FILE_UNWRITABLE',
-      `Expected to write the report to ${path}, got ${reason}. Choose another place.`,
-      {
-        cause,
-      },
-    );
-  }
 }

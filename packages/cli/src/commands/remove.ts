@@ -1,5 +1,6 @@
 /** `imprint remove`: forgets a class, exactly as if it had never been added. */
 
+import { ImprintError } from '@imprint/core';
 import { updateClassifier } from '@imprint/node';
 import type { Command } from '../command.ts';
 import { counted, displayText } from '../display-text.ts';
@@ -13,6 +14,10 @@ export const remove: Command = {
   async run(args, { output }) {
     const [file, label] = args.exactly('FILE', 'CLASS');
     const { removed, numClasses } = await updateClassifier(file, { backbone: null }, (classifier) => {
+      if (classifier.memory === 'statistics') {
+        const message = `Expected a classifier that keeps its examples, got ${file}, which keeps sums only: no class can be taken out of them. Learn it again without that class.`;
+        throw new ImprintError('UNSUPPORTED', message);
+      }
       const before = classifier.numExamples;
       classifier.removeClass(label);
       return { removed: before - classifier.numExamples, numClasses: classifier.classes.length };

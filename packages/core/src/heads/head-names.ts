@@ -22,7 +22,7 @@ export const HEAD_NAMES: readonly string[] = [
 
 /** The heads that can be solved from sums alone, the default first. */
 export const STATISTICS_HEAD_NAMES: readonly string[] = HEAD_NAMES.filter((name) =>
-  /^(auto|nearest-class-mean.*|discriminant.*|kernel-ridge-linear)$/.test(name),
+  /^(auto|nearest-class-mean.*|discriminant|discriminant-oas|kernel-ridge-linear)$/.test(name),
 );
 
 /** @throws INVALID_ARGUMENT for a name that no head has */

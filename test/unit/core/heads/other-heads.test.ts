@@ -124,7 +124,10 @@ describe('heads by name', () => {
   });
 
   it('list those that sums alone can solve', () => {
-    const able = HEAD_NAMES.filter((name) => headNamed(name).fitFromStatistics !== undefined);
+    // Ledoit-Wolf's needs every example, and says so where a program asks for it all the same.
+    const able = HEAD_NAMES.filter(
+      (name) => headNamed(name).fitFromStatistics !== undefined && name !== 'discriminant-ledoit-wolf',
+    );
     expect(STATISTICS_HEAD_NAMES).toEqual(able);
   });
 });
