@@ -82,9 +82,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     const { yieldToHost, gemm = createWasmGemm(yieldToHost), ownsBackbone = false } = options;
     const isShare = typeof unknownBelow === 'number' && unknownBelow >= 0 && unknownBelow <= 1;
     if (!isShare) throw expected('unknownBelow', 'a number from 0 to 1', unknownBelow);
-    if (typeof (backbone as Backbone<Input> | undefined)?.embed !== 'function') {
-      throw expected('backbone', 'a loaded backbone, as of loadBackbone or readyEmbeddings', backbone);
-    }
+    requireBackbone(backbone);
     this.#content = emptyContent(memory, backbone.identity.taps.length, backbone.identity.dim);
     checkHead(head, this.#content);
     this.backbone = backbone;
@@ -106,6 +104,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     options: Omit<ClassifierOptions, 'memory'> = {},
   ): Classifier<Input, Label> {
     const { identity, content, options: saved } = decodeSnapshot(bytes);
+    requireBackbone(backbone);
     requireSameBackbone(identity, backbone.identity);
     const classifier = new Classifier<Input, Label>(backbone, { ...saved, ...options, memory: modeOf(content) });
     classifier.#content = content;
@@ -330,6 +329,8 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
 
   /** Writes the snapshot to a store, whole or not at all. */
   async save(store: Store): Promise<void> {
+    const isStore = typeof (store as Partial<Store> | null | undefined)?.write === 'function';
+    if (!isStore) throw expected('store', 'a store, as of fileStore', store);
     await store.write(this.snapshot());
   }
 
@@ -451,6 +452,11 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
       );
     }
   }
+}
+
+function requireBackbone(backbone: unknown): void {
+  if (typeof (backbone as Backbone<unknown> | null | undefined)?.embed === 'function') return;
+  throw expected('backbone', 'a loaded backbone, as of loadBackbone or readyEmbeddings', backbone);
 }
 
 function signalOf(options: { readonly signal?: AbortSignalLike }): { signal: AbortSignalLike } | undefined {

@@ -3,7 +3,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { ImprintError } from '@imprint/core';
+import { ImprintError, requireIterable } from '@imprint/core';
 
 const EXTENSIONS: ReadonlySet<string> = new Set([
   '.jpg',
@@ -125,6 +125,7 @@ export interface ImageList {
  * A path that does not exist is passed on: reading it gives its error, beside the results of the others.
  */
 export async function listImages(paths: readonly string[]): Promise<ImageList> {
+  requireIterable(paths, 'paths');
   const found: string[] = [];
   const ignored: IgnoredFile[] = [];
   const visit = async (folder: string): Promise<void> => {

@@ -1,6 +1,14 @@
 /** Encoded pictures become upright sRGB pixels, with libvips (sharp), in full size: the resize is core's. */
 
-import { flattenOnWhite, pictureHeader, pictureTooLarge, pictureUnreadable } from '@imprint/core';
+import {
+  DEFAULT_MAX_PIXELS,
+  expected,
+  flattenOnWhite,
+  isTagged,
+  pictureHeader,
+  pictureTooLarge,
+  pictureUnreadable,
+} from '@imprint/core';
 import type { DecodedPicture, ImprintError } from '@imprint/core';
 import { loadSharp } from './native-modules.ts';
 
@@ -13,11 +21,16 @@ const unreadable = (what: string, found: string, cause?: unknown): ImprintError 
  *
  * JPEG's shrink-on-load is not used: it averages blocks in the decoder, so its pixels differ from a browser's.
  * @param what the picture's name in messages
- * @param maxPixels cap on width x height, checked in the header before any pixel is decoded
+ * @param maxPixels cap on width x height, checked in the header before any pixel is decoded; default 64 million
  * @throws IMAGE_UNREADABLE for other formats, truncated or damaged data; IMAGE_TOO_LARGE above `maxPixels`; UNSUPPORTED where sharp does
  *   not load
  */
-export async function decodePicture(bytes: Uint8Array, what: string, maxPixels: number): Promise<DecodedPicture> {
+export async function decodePicture(
+  bytes: Uint8Array,
+  what = 'the picture',
+  maxPixels = DEFAULT_MAX_PIXELS,
+): Promise<DecodedPicture> {
+  if (!isTagged(bytes, 'Uint8Array')) throw expected('bytes', 'a Uint8Array', bytes, 'Read the file first.');
   if (bytes.length === 0) throw unreadable(what, 'an empty file');
   const header = pictureHeader(bytes);
   if (header === undefined) throw unreadable(what, 'other data');

@@ -1,6 +1,6 @@
 /** The door to a saved classifier: open it, save it, or change its file without losing another process's change. */
 
-import { Classifier, ImprintError, requireOptions, snapshotIdentity } from '@imprint/core';
+import { Classifier, expected, ImprintError, requireOptions, snapshotIdentity } from '@imprint/core';
 import type { Backbone, BackboneIdentity, Store } from '@imprint/core';
 import { coreOptions, type NodeClassifierOptions } from './create-classifier.ts';
 import { fileStore } from './file-store.ts';
@@ -39,6 +39,8 @@ export async function saveClassifier<Label extends string>(
   classifier: Classifier<ImageInput, Label>,
   path: string,
 ): Promise<void> {
+  const isClassifier = typeof (classifier as Partial<typeof classifier> | null)?.save === 'function';
+  if (!isClassifier) throw expected('classifier', 'a Classifier', classifier);
   const store = fileStore(path);
   await store.exclusively(() => classifier.save(store));
 }
@@ -57,6 +59,7 @@ export async function updateClassifier<Result, Label extends string = string>(
   options: OpenClassifierOptions,
   change: (classifier: Classifier<ImageInput, Label>) => Result | Promise<Result>,
 ): Promise<Result> {
+  if (typeof change !== 'function') throw expected('change', 'a function that changes the classifier', change);
   const store = fileStore(path);
   return store.exclusively(async () => {
     await using classifier = await restore<Label>(store, options);

@@ -56,5 +56,7 @@ function checkOptions(options: CreateClassifierOptions): void {
   for (const [name, value] of Object.entries({ head, store })) {
     if (value !== undefined && typeof value !== 'string') throw expected(name, 'a name', value);
   }
+  if (store !== undefined && /[\ud800-\udfff]/u.test(store))
+    throw expected('store', 'a name in whole characters', store);
   requireFunction(onNotice, 'onNotice');
 }

@@ -1,6 +1,6 @@
 /** The element `<imprint-classifier>`: answers what the picture or video inside it shows. Importing this file defines it. */
 
-import type { AddReport } from '@imprint/core';
+import { ImprintError, type AddReport } from '@imprint/core';
 import { classifierSession, NOT_BEGUN } from './classifier-session.ts';
 import type { ClassifierSession, SessionOptions, SessionState } from './classifier-session.ts';
 import type { Device, Notice, Watched, WebClassifier } from './web-classifier.ts';
@@ -115,8 +115,14 @@ export class ImprintClassifierElement extends Base {
    */
   async addExample(label: string): Promise<AddReport> {
     const { classifier, subject } = this;
-    if (classifier === undefined) throw new Error('Expected a classifier that is ready. Wait for the event "ready".');
-    if (subject === null) throw new Error(`Expected a <video> or <img> inside <${TAG}>, got none. Put one there.`);
+    if (classifier === undefined) {
+      const message = 'Expected a classifier that is ready, got none yet. Wait for the event "ready".';
+      throw new ImprintError('UNSUPPORTED', message);
+    }
+    if (subject === null) {
+      const message = `Expected a <video> or <img> inside <${TAG}>, got none. Put one there.`;
+      throw new ImprintError('INVALID_ARGUMENT', message);
+    }
     return classifier.addExample(label, subject);
   }
 

@@ -301,6 +301,20 @@ describe('info, eval, merge', () => {
   });
 });
 
+describe('info of a head that gives no answers', () => {
+  it('lists the classes all the same, and says why', async () => {
+    const path = join(folder, 'covariance.imprint');
+    const learn = ['learn', join(folder, 'train'), '--backbone', TINY, '--head', 'class-covariance', '--out', path];
+    expect(await imprint(learn)).toMatchObject({ status: 0 });
+    const { status, stdout } = await imprint(['info', path]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/class-covariance, which gives no answers\n.*Expected at least \d+ examples of every class/);
+    for (const name of NAMES) expect(stdout).toContain(name);
+    const json = jsonOf(await imprint(['info', path, '--json']));
+    expect(json).toMatchObject({ head: null, headError: expect.stringMatching(/^Expected at least/) as string });
+  });
+});
+
 describe('rename --join', () => {
   it('makes one class of two, and is offered where the new label is a class already', async () => {
     const path = await copy('joined.imprint');

@@ -136,6 +136,8 @@ describe('a classifier', () => {
       () => loose.classify(one[0], { signal: controller }),
       () => loose.evaluate([{ label: 'cat', input: one[0] }], { onUnreadable: 'skip' }),
       () => loose.evaluate([null]),
+      () => loose.save({}),
+      async () => Classifier.restore(classifier.snapshot(), undefined as never),
       async () => loose.removeExamples('cat', null),
       async () => loose.removeExamples('cat', 'k0-1'),
     ];

@@ -244,3 +244,18 @@ describe('bad pictures', () => {
     expect([strip.width, strip.height]).toEqual([20_000, 3]);
   });
 });
+
+it('takes bytes and nothing else, by default up to 64 megapixels', async () => {
+  for (const wrong of [
+    'a.png',
+    undefined,
+    null,
+    new URL('file:///a.png'),
+    new Blob([]),
+    new ArrayBuffer(8),
+  ] as never[]) {
+    await expect(decodePicture(wrong)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  }
+  await expect(decodePicture(Uint8Array.of(1, 2, 3))).rejects.toThrow(/for the picture/);
+  expect(await decodePicture(await picture().png().toBuffer())).toMatchObject({ width: 24, height: 16 });
+});

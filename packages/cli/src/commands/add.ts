@@ -1,7 +1,7 @@
 /** `imprint add`: more photos for a class, or a new class, in a saved classifier. */
 
 import { ImprintError } from '@imprint/core';
-import { createClassifier, listImages, openClassifier, updateClassifier } from '@imprint/node';
+import { createClassifier, fileStore, listImages, openClassifier, updateClassifier } from '@imprint/node';
 import { backboneOptions, FILE_BACKBONE_OPTIONS } from '../backbone-options.ts';
 import type { Command } from '../command.ts';
 import { counted, displayText } from '../display-text.ts';
@@ -15,7 +15,8 @@ export const add: Command = {
   summary: 'add a class, or photos to a class',
   usage: ['add FILE CLASS IMAGE|DIR... [--backbone NAME|DIR] [--device DEVICE] [--json]'],
   details: [
-    'Every other class stays exactly as it was. A photo that is there already is not counted twice, but with memory "statistics", which knows no photo again.',
+    'Every other class stays exactly as it was. A photo that is there already is not counted twice;',
+    'with memory "statistics", which knows no photo again, it is.',
     'Two processes may add to one file at the same time; neither loses what the other adds.',
   ],
   options: { ...FILE_BACKBONE_OPTIONS, json: { help: 'print one JSON object instead of text' } },
@@ -30,6 +31,8 @@ export const add: Command = {
     if (files.length === 0) throw noImages(paths);
 
     await using saved = await openClassifier(file, options);
+    // Taking the lock finds out now whether the file may be written to.
+    await fileStore(file).exclusively(() => Promise.resolve());
     // Learned aside and merged under the file's lock: the lock is held for a moment, however many photos there are.
     const { backbone, head, unknownBelow, memory } = saved;
     await using aside = await createClassifier({ backbone, head, unknownBelow, memory });

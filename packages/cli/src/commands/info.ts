@@ -1,7 +1,7 @@
 /** `imprint info`: what a saved classifier knows, and which head would answer. */
 
 import { stat } from 'node:fs/promises';
-import { SNAPSHOT_VERSION } from '@imprint/core';
+import { ImprintError, SNAPSHOT_VERSION, type HeadReport } from '@imprint/core';
 import { openClassifier } from '@imprint/node';
 import type { Command } from '../command.ts';
 import { counted, displayText, displayWidth, fileSize, pad, percent } from '../display-text.ts';
@@ -18,7 +18,15 @@ export const info: Command = {
     await using classifier = await openClassifier(file, { backbone: null });
     const { size: sizeBytes } = await stat(file);
     const { identity } = classifier.backbone;
-    const report = classifier.classes.length > 0 ? await classifier.report({ signal }) : null;
+    let report: HeadReport | null = null;
+    let headError: string | undefined;
+    try {
+      if (classifier.classes.length > 0) report = await classifier.report({ signal });
+    } catch (cause) {
+      // What is in the file can be told all the same.
+      if (!(cause instanceof ImprintError)) throw cause;
+      headError = cause.message;
+    }
     const hash = classifier.hash();
 
     if (args.has('json')) {
@@ -33,6 +41,7 @@ export const info: Command = {
         examples: classifier.numExamples,
         classes: classifier.classes,
         head: report,
+        ...(headError !== undefined && { headError }),
       });
       return 0;
     }
@@ -48,6 +57,9 @@ export const info: Command = {
         classifier.unknownBelow === 0 ? 'never said' : `said when novelty is below ${classifier.unknownBelow}`,
       ],
     ];
+    if (headError !== undefined) {
+      rows.push(['Head', `${displayText(classifier.head)}, which gives no answers`], ['', displayText(headError)]);
+    }
     if (report !== null) {
       const parameters = Object.entries(report.parameters).map(([name, value]) => `${name} ${shown(value)}`);
       rows.push(['Head', [displayText(report.head), ...parameters].join(', ')], ['', displayText(report.reason)]);
