@@ -31,7 +31,7 @@ import { DEFAULT_UNKNOWN_BELOW } from './scores/novelty-p-value.ts';
 import { requireSameBackbone } from './snapshot/identity.ts';
 import { Carry } from './memory/carry.ts';
 import { PendingSolution } from './pending-solution.ts';
-import type { PredictOptions } from './predict.ts';
+import { CLASSIFY_BATCH, type PredictOptions } from './predict.ts';
 import { checkHead, solve, type Solution } from './solution.ts';
 import type { Store } from './store.ts';
 
@@ -56,9 +56,6 @@ export interface ClassifyOptions extends PredictOptions {
 
 /** Examples x classes whose leave-one-out scores a review looks at. */
 const REVIEW_ENTRIES = 2 ** 22;
-
-/** Examples embedded and classified in one step of `classifyMany`. */
-const BATCH = 32;
 
 /**
  * A classifier over any backbone. `Input` is what the backbone embeds, `Label` the texts that name classes.
@@ -258,7 +255,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     let batch: Embedded[] = [];
     for await (const embedded of this.backbone.embed(requireIterable(inputs, 'inputs'), signalOf(options))) {
       batch.push(embedded);
-      if (batch.length === BATCH) {
+      if (batch.length === CLASSIFY_BATCH) {
         yield* await this.#classifyBatch(batch, options);
         batch = [];
       }

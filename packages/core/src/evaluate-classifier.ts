@@ -6,6 +6,7 @@ import { evaluatePredictions, type EvaluationResult } from './evaluation/evaluat
 import { classNotFound } from './memory/class-map.ts';
 import { canonicalLabel } from './memory/label.ts';
 import type { AbortSignalLike } from './platform.ts';
+import { CLASSIFY_BATCH } from './predict.ts';
 import type { Classified, Unreadable } from './prediction.ts';
 
 export interface LabelledInput<Input, Label extends string = string> {
@@ -40,6 +41,9 @@ export async function evaluateClassifier<Input, Label extends string>(
   const collect = async (inputs: Iterable<Input> | AsyncIterable<Input>, truths: readonly number[] | undefined) => {
     const classifyOptions = { top: 1, nearest: 0, ...(options.signal === undefined ? {} : { signal: options.signal }) };
     for await (const result of classifier.classifyMany(inputs, classifyOptions) as AsyncIterable<Classified>) {
+      // To list the classes takes longer than many an answer.
+      const begins = result.index % CLASSIFY_BATCH === 0;
+      if (begins && indices.size !== classifier.classes.length) throw changedMeanwhile();
       options.onProgress?.({ done: ++done });
       if ('error' in result) {
         if (options.onUnreadable === undefined) throw result.error;
@@ -48,7 +52,7 @@ export async function evaluateClassifier<Input, Label extends string>(
       }
       const { ranking, confidence, known, strangeness } = result.prediction;
       const predicted = indices.get(ranking[0].label);
-      if (predicted === undefined || indices.size !== classifier.classes.length) throw changedMeanwhile();
+      if (predicted === undefined) throw changedMeanwhile();
       rows.push({ truth: truths?.[result.index] ?? -1, predicted, confidence, known: known ? 1 : 0, strangeness });
     }
   };

@@ -7,6 +7,9 @@ import type { NearestExample, Prediction, RankedLabel } from './prediction.ts';
 import { calibratedProbabilitiesInto, type Calibration } from './scores/top-label-calibration.ts';
 import type { UnknownDetector } from './scores/unknown.ts';
 
+/** Examples embedded and classified in one step of `classifyMany`: changes are seen between two of them. */
+export const CLASSIFY_BATCH = 32;
+
 const TOP = 5;
 const NEAREST = 3;
 

@@ -42,15 +42,15 @@ globalThis.measure = async (order, rounds) => {
   let ours, theirs, helped;
   const place = (file) => new URL('/imprint/' + file, location.href).href;
   const withHelper = gemmWithHelpers(createWasmGemm(), place('worker-seldom.js'), 1, place('worker.js'));
+  const clock = async (name, solve) => {
+    // What the one before left behind is collected by other threads.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const start = performance.now();
+    const found = await solve();
+    times[name].push(performance.now() - start);
+    return found;
+  };
   for (let round = 0; round < rounds; round++) {
-    const clock = async (name, solve) => {
-      // What the one before left behind is collected by other threads.
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      const start = performance.now();
-      const found = await solve();
-      times[name].push(performance.now() - start);
-      return found;
-    };
     ours = await clock('ours', () => choleskyFactor(values, order, { gemm: wasmGemm }));
     helped = await clock('helped', () => choleskyFactor(values, order, { gemm: withHelper }));
     theirs = await clock('theirs', () => new CholeskyDecomposition(matrix));

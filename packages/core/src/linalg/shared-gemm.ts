@@ -2,13 +2,13 @@
 
 import type { GemmShape } from '../gemm.ts';
 import { HelperLine, type Helper } from './helper-line.ts';
+import { MIRROR_TILE, mirrorTile } from './mirror-lower.ts';
 import { subtractProduct, writeProduct } from './products-in-place.ts';
 import { sharedPanel } from './shared-cholesky-panel.ts';
 import { pays, split, wholeGroups } from './shares.ts';
 import type { Floats } from './small-cholesky.ts';
 import type { PortableGemm } from './typed-array-gemm.ts';
-
-const MIRROR_TILE = 64;
+import { sameValues } from './wasm-gemm.ts';
 
 /**
  * `own`, helped. Every entry is summed as `own` sums it where the helpers have the same engine, so the bits are the same. What a
@@ -50,7 +50,10 @@ export function shareGemm(own: PortableGemm, helpers: readonly Helper[]): Portab
     for (const { done, first, end, c, rows } of shares) {
       if (!(await done)) await compute(c, rowsOf(a, shape, first, end), b, rows, { gemm: own });
     }
-    if (symmetric) mirror(out, n, mine);
+    if (!symmetric) return;
+    for (let i0 = mine; i0 < n; i0 += MIRROR_TILE) {
+      for (let j0 = 0; j0 < mine; j0 += MIRROR_TILE) mirrorTile(out, n, i0, j0);
+    }
   }
 
   return {
@@ -79,20 +82,4 @@ function rowsOf<F extends Floats>(a: F, { m, k, transposeA }: GemmShape, first: 
   const rows = a.slice(0, k * count) as F;
   for (let p = 0; p < k; p++) rows.set(a.subarray(p * m + first, p * m + end), p * count);
   return rows;
-}
-
-function sameValues(a: Floats, b: Floats): boolean {
-  return a === b || (a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length);
-}
-
-/** Fills the columns from `first` on of the rows before it from the rows below. */
-function mirror(values: Floats, n: number, first: number): void {
-  for (let i0 = 0; i0 < first; i0 += MIRROR_TILE) {
-    for (let j0 = first; j0 < n; j0 += MIRROR_TILE) {
-      const j1 = Math.min(n, j0 + MIRROR_TILE);
-      for (let i = i0; i < Math.min(first, i0 + MIRROR_TILE); i++) {
-        for (let j = j0; j < j1; j++) values[i * n + j] = values[j * n + i];
-      }
-    }
-  }
 }

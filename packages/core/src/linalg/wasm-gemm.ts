@@ -85,7 +85,8 @@ async function multiplyInto(
   }
 }
 
-function sameValues(a: Floats, b: Floats): boolean {
+/** Whether two arrays are the same stretch of memory. */
+export function sameValues(a: Float32Array | Float64Array, b: Float32Array | Float64Array): boolean {
   return a === b || (a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length);
 }
 

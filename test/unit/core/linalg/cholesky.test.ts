@@ -8,17 +8,9 @@ import {
   solveSymmetric,
 } from '../../../../packages/core/src/linalg/cholesky-solve.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
+import { noise } from './noise.ts';
 
 const context = { gemm: typedArrayGemm };
-
-/** Deterministic noise in (-1, 1). */
-function noise(count: number, seed: number): Float64Array {
-  let state = seed >>> 0 || 1;
-  return Float64Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
 
 /** `B B^T + I`, order x order. */
 function positiveDefinite(order: number, seed: number): Float64Array {

@@ -4,16 +4,9 @@ import { solveSymmetric } from '../../../../packages/core/src/linalg/cholesky-so
 import { factoredSystem } from '../../../../packages/core/src/linalg/factored-system.ts';
 import { symmetricResidual } from '../../../../packages/core/src/linalg/refine.ts';
 import { wasmGemm } from '../../../../packages/core/src/linalg/wasm-gemm.ts';
+import { noise } from './noise.ts';
 
 const context = { gemm: wasmGemm };
-
-function noise(count: number, seed: number): Float64Array {
-  let state = seed >>> 0 || 1;
-  return Float64Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
 
 /** `B^T D B` with B of random columns and D falling from 1 to `least`: of a known spread. */
 async function spread(order: number, least: number): Promise<Float64Array> {

@@ -6,14 +6,7 @@ import type { Helper } from '../../../../packages/core/src/linalg/helper-line.ts
 import { shareGemm } from '../../../../packages/core/src/linalg/shared-gemm.ts';
 import { typedArrayGemm, type PortableGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { createWasmGemm, wasmGemm } from '../../../../packages/core/src/linalg/wasm-gemm.ts';
-
-function noise(count: number, seed: number): Float64Array {
-  let state = seed >>> 0 || 1;
-  return Float64Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
+import { noise } from './noise.ts';
 
 async function positiveDefinite(order: number, seed: number): Promise<Float64Array> {
   const b = noise(order * 64, seed);

@@ -4,15 +4,7 @@ import { choleskyFactor } from '../../../../packages/core/src/linalg/cholesky.ts
 import { solveSymmetric } from '../../../../packages/core/src/linalg/cholesky-solve.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { createWasmGemm, wasmGemm } from '../../../../packages/core/src/linalg/wasm-gemm.ts';
-
-/** Deterministic noise in (-1, 1). */
-function noise(count: number, seed: number): Float64Array {
-  let state = seed >>> 0 || 1;
-  return Float64Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
+import { noise } from './noise.ts';
 
 /** `B B^T + I`, order x order: condition numbers below 10 * order. */
 async function positiveDefinite(order: number, seed: number): Promise<Float64Array> {
