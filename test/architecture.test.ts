@@ -39,7 +39,7 @@ const CORE_FLOORS: readonly (readonly string[])[] = [
   ['backbone', 'head', 'store', 'gemm', 'prediction', 'novelty'],
   ['memory', 'projection', 'image', 'snapshot', 'onnx', 'backbones'],
   ['linalg'],
-  ['errors', 'platform', 'sha256'],
+  ['concat-bytes', 'errors', 'platform', 'sha256'],
 ];
 
 interface Import {

@@ -109,6 +109,7 @@ export {
   type OnnxValue,
 } from './onnx/read-model-graph.ts';
 export { findResidualStream, pictureInput, type ResidualStream } from './onnx/residual-stream.ts';
+export { concatBytes } from './concat-bytes.ts';
 export {
   BENCH_HEADS,
   benchHeads,

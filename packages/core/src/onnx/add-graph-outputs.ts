@@ -3,7 +3,8 @@
 import { ImprintError } from '../errors.ts';
 import { FLOAT, intAttribute, nodeProto, valueInfo } from './matmul-graph.ts';
 import type { OnnxGraph } from './read-model-graph.ts';
-import { concatBytes, messageField, varint } from './wire.ts';
+import { concatBytes } from '../concat-bytes.ts';
+import { messageField, varint } from './wire.ts';
 
 /** The tag of ModelProto.graph: field 7, length-delimited. */
 const GRAPH_TAG = 7 * 8 + 2;

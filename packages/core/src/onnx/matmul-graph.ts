@@ -1,6 +1,7 @@
 /** Writes the ONNX model of one matrix product, some 150 bytes, so that ONNX Runtime serves as the linear algebra engine. */
 
-import { concatBytes, intField, messageField, textField } from './wire.ts';
+import { concatBytes } from '../concat-bytes.ts';
+import { intField, messageField, textField } from './wire.ts';
 
 /** ONNX's numbers for element types (TensorProto.DataType). */
 export const FLOAT = 1;

@@ -1,5 +1,6 @@
 /** Protocol Buffers on the wire: a reader that trusts no length, and the handful of writers that ONNX graphs need. */
 
+import { concatBytes } from '../concat-bytes.ts';
 import { ImprintError } from '../errors.ts';
 import { utf8Decode, utf8Encode } from '../platform.ts';
 
@@ -171,17 +172,4 @@ export function messageField(field: number, ...parts: readonly Uint8Array[]): Ui
 /** Field `field` holding `text`. */
 export function textField(field: number, text: string): Uint8Array {
   return messageField(field, utf8Encode(text));
-}
-
-/** All `parts` one after the other, in a new array. */
-export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const out = new Uint8Array(length);
-  let position = 0;
-  for (const part of parts) {
-    out.set(part, position);
-    position += part.length;
-  }
-  return out;
 }
