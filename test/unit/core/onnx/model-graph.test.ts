@@ -2,12 +2,13 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { concatBytes } from '../../../../packages/core/src/concat-bytes.ts';
 import { ImprintError } from '../../../../packages/core/src/errors.ts';
 import { addGraphOutputs } from '../../../../packages/core/src/onnx/add-graph-outputs.ts';
 import { matmulGraph, nodeProto, valueInfo } from '../../../../packages/core/src/onnx/matmul-graph.ts';
 import { readModelGraph } from '../../../../packages/core/src/onnx/read-model-graph.ts';
 import { findResidualStream, pictureInput } from '../../../../packages/core/src/onnx/residual-stream.ts';
-import { concatBytes, intField, messageField, textField } from '../../../../packages/core/src/onnx/wire.ts';
+import { intField, messageField, textField } from '../../../../packages/core/src/onnx/wire.ts';
 import { tinyVit } from '../../node/models/tiny-vit.ts';
 
 /** A model of `nodes` with one picture input. */

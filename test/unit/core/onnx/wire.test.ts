@@ -2,15 +2,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { concatBytes } from '../../../../packages/core/src/concat-bytes.ts';
 import { ImprintError } from '../../../../packages/core/src/errors.ts';
-import {
-  concatBytes,
-  intField,
-  messageField,
-  textField,
-  varint,
-  WireReader,
-} from '../../../../packages/core/src/onnx/wire.ts';
+import { intField, messageField, textField, varint, WireReader } from '../../../../packages/core/src/onnx/wire.ts';
 
 describe('WireReader', () => {
   it('reads back every integer from 0 to 2^53 - 1 that the writer wrote', () => {

@@ -1,5 +1,6 @@
 /** Writes small, real Vision Transformers as ONNX, in the dialects that exporters speak, with seeded weights. */
 
+import { concatBytes } from '../../../../packages/core/src/concat-bytes.ts';
 import {
   DOUBLE,
   FLOAT,
@@ -9,7 +10,7 @@ import {
   nodeProto,
   valueInfo,
 } from '../../../../packages/core/src/onnx/matmul-graph.ts';
-import { concatBytes, intField, messageField, textField } from '../../../../packages/core/src/onnx/wire.ts';
+import { intField, messageField, textField } from '../../../../packages/core/src/onnx/wire.ts';
 
 export interface TinyVitOptions {
   readonly depth?: number;
