@@ -231,9 +231,14 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
       options.signal?.throwIfAborted();
       return this.#predictOne(this.backbone.ready(input), options);
     }
-    for await (const item of this.backbone.embed([input], signal)) {
-      if ('error' in item) throw item.error;
-      return this.#predictOne(item.embedding, options);
+    const letGo = this.#solution().hold();
+    try {
+      for await (const item of this.backbone.embed([input], signal)) {
+        if ('error' in item) throw item.error;
+        return await this.#predictOne(item.embedding, options);
+      }
+    } finally {
+      letGo();
     }
     throw new ImprintError(
       'BACKBONE_INVALID',
@@ -252,15 +257,21 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   ): AsyncGenerator<Classified<Label>, void, undefined> {
     this.#requireUsable();
     this.#requireClasses();
-    let batch: Embedded[] = [];
-    for await (const embedded of this.backbone.embed(requireIterable(inputs, 'inputs'), signalOf(options))) {
-      batch.push(embedded);
-      if (batch.length === CLASSIFY_BATCH) {
-        yield* await this.#classifyBatch(batch, options);
-        batch = [];
+    const embedding = this.backbone.embed(requireIterable(inputs, 'inputs'), signalOf(options));
+    const letGo = this.#solution().hold();
+    try {
+      let batch: Embedded[] = [];
+      for await (const embedded of embedding) {
+        batch.push(embedded);
+        if (batch.length === CLASSIFY_BATCH) {
+          yield* await this.#classifyBatch(batch, options);
+          batch = [];
+        }
       }
+      if (batch.length > 0) yield* await this.#classifyBatch(batch, options);
+    } finally {
+      letGo();
     }
-    if (batch.length > 0) yield* await this.#classifyBatch(batch, options);
   }
 
   /**
@@ -335,7 +346,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#pending = undefined;
+    this.#changed();
     if (this.#ownsBackbone) await this.backbone.dispose();
   }
 
@@ -403,15 +414,21 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   async #solve(signal: AbortSignalLike | undefined): Promise<Solution> {
     this.#requireUsable();
     this.#requireClasses();
+    return this.#solution().wait(signal);
+  }
+
+  /** The solve of the present content, begun where it was not. Call its `wait` or `hold` in the same turn. */
+  #solution(): PendingSolution {
     if (this.#pending === undefined || this.#pending.stopped) {
       this.#pending = new PendingSolution(this.#context, (context) =>
         solve(this.#content, this.head, this.unknownBelow, context),
       );
     }
-    return this.#pending.wait(signal);
+    return this.#pending;
   }
 
   #changed(): void {
+    this.#pending?.release();
     this.#pending = undefined;
   }
 

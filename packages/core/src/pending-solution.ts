@@ -14,10 +14,11 @@ export class PendingSolution {
   solved: Solution | undefined;
   readonly #solution: Promise<Solution>;
   readonly #waiting = new Set<Waiter>();
+  readonly #held = new Set<object>();
   #state: 'running' | 'solved' | 'stopped' = 'running';
   #reason: unknown;
 
-  /** Starts `solve` at once, with a signal of its own: call `wait` in the same turn. */
+  /** Starts `solve` at once, with a signal of its own: call `wait` or `hold` in the same turn. */
   constructor(context: FitContext, solve: (context: FitContext) => Promise<Solution>) {
     const throwIfAborted = (): void => {
       if (this.#isDeserted()) throw this.#reason;
@@ -56,6 +57,21 @@ export class PendingSolution {
     return this.#state === 'stopped';
   }
 
+  /**
+   * Keeps it running for a caller whose input is still on its way, until the function that it returns is called.
+   * A change of the content ends that as well: see `release`.
+   */
+  hold(): () => void {
+    const held = {};
+    this.#held.add(held);
+    return () => this.#held.delete(held);
+  }
+
+  /** Lets go for all who hold it: what it solves is out of date, and only who waits already gets it. */
+  release(): void {
+    this.#held.clear();
+  }
+
   /** @throws the signal's reason, as soon as it aborts; what the solve throws */
   async wait(signal: AbortSignalLike | undefined): Promise<Solution> {
     signal?.throwIfAborted();
@@ -85,7 +101,7 @@ export class PendingSolution {
   #isDeserted(): boolean {
     if (this.#state === 'solved') return false;
     for (const { signal, leave } of this.#waiting) if (signal?.aborted) leave();
-    if (this.#waiting.size === 0) this.#state = 'stopped';
+    if (this.#waiting.size + this.#held.size === 0) this.#state = 'stopped';
     return this.#state === 'stopped';
   }
 }

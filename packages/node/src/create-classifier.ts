@@ -65,10 +65,12 @@ export async function createClassifier<Label extends string = string>(
 ): Promise<Classifier<ImageInput, Label>> {
   const { backbone: wanted, ...rest } = options;
   const owns = wanted === undefined || typeof wanted === 'string';
-  const core = await coreOptions(rest, owns);
+  // Side by side with the backbone, which is told first where neither loads.
+  const core = coreOptions(rest, owns);
+  core.catch(() => undefined);
   const backbone = owns ? await loadBackbone(wanted, rest) : wanted;
   try {
-    return new Classifier<ImageInput, Label>(backbone, core);
+    return new Classifier<ImageInput, Label>(backbone, await core);
   } catch (error) {
     if (owns) await backbone.dispose();
     throw error;

@@ -130,8 +130,6 @@ export async function loadBackbone(nameOrPath?: string, options: LoadBackboneOpt
     const message = `Expected a model of pictures for ${identity.name}, its manifest names no preprocessing. Choose another.`;
     throw new ImprintError('BACKBONE_INVALID', message);
   }
-  // sharp asks to be loaded in the main thread before a worker loads it: its shared libraries then stay for both.
-  await loadSharp();
   // What cannot go to another thread, or is not for reading, stays here.
   const { precision, taps, cache, environment } = options;
   const readOptions = {
@@ -142,10 +140,20 @@ export async function loadBackbone(nameOrPath?: string, options: LoadBackboneOpt
   };
   const source = { nameOrPath, options: readOptions, sha256: identity.sha256 };
   const model = { manifest, source, bytes: first.bytes };
-  const lanes = await BackboneLanes.open(model, { ...options, device: options.device ?? 'auto' });
+  const opening = BackboneLanes.open(model, { ...options, device: options.device ?? 'auto' });
+  // Where sharp does not load either, that is the error.
+  opening.catch(() => undefined);
   const pictures = new PictureWorkers({
     preprocessing: identity.preprocessing,
     maxPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
   });
-  return new WorkerBackbone(first, lanes, pictures);
+  try {
+    // sharp asks to be loaded in the main thread before a worker loads it: its shared libraries then stay for both.
+    await loadSharp();
+    pictures.start();
+    return new WorkerBackbone(first, await opening, pictures);
+  } catch (error) {
+    await Promise.allSettled([opening.then((lanes) => lanes.dispose()), pictures.dispose(disposedError())]);
+    throw error;
+  }
 }

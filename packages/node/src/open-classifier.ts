@@ -83,12 +83,15 @@ async function restore<Label extends string>(
   const { backbone: wanted, ...rest } = requireOptions(options);
   const identity = (): BackboneIdentity => ofFile(store.location, () => snapshotIdentity(bytes));
   const owns = wanted === undefined || typeof wanted === 'string';
-  const core = await coreOptions(rest, owns);
+  // Side by side with the backbone, which is told first where neither loads.
+  const core = coreOptions(rest, owns);
+  core.catch(() => undefined);
   const backbone: Backbone<ImageInput> = owns
     ? await loadFor(identity(), wanted, store.location, rest)
     : (wanted ?? absentBackbone(identity()));
   try {
-    return ofFile(store.location, () => Classifier.restore<ImageInput, Label>(bytes, backbone, core));
+    const ready = await core;
+    return ofFile(store.location, () => Classifier.restore<ImageInput, Label>(bytes, backbone, ready));
   } catch (error) {
     if (owns) await backbone.dispose();
     throw error;

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ImprintError, preprocessInto, type Preprocessing } from '@imprint/core';
 import { decodePicture } from './decode-picture.ts';
+import { loadSharp } from './native-modules.ts';
 import { answerCalls } from './worker-calls.ts';
 
 /** Exactly one of `path` and `bytes` is set. */
@@ -56,5 +57,8 @@ async function prepareOrBlame(request: PictureRequest): Promise<PictureReply> {
     throw new ImprintError('IMAGE_UNREADABLE', message, { cause });
   }
 }
+
+// Before the first picture comes. What is wrong with sharp is told to the call that needs it.
+await loadSharp().catch(() => undefined);
 
 answerCalls(prepareOrBlame, (reply) => [reply.pixels.buffer]);

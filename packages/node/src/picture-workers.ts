@@ -37,6 +37,11 @@ export class PictureWorkers {
     );
   }
 
+  /** Starts the first worker before there is a picture for it. */
+  start(): void {
+    this.#leastBusy();
+  }
+
   /** A picture's id and pixels, or what is wrong with it. Rejects when the worker fails. */
   async prepare(input: ImageInput): Promise<PictureReply | { readonly error: ImprintError }> {
     if (this.#underWay >= this.#workers.length * PICTURES_A_WORKER) {

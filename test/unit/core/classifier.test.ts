@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Classifier, readyEmbeddings, type ReadyEmbedding } from '../../../packages/core/src/index.ts';
+import {
+  Classifier,
+  ImprintError,
+  readyEmbeddings,
+  type Backbone,
+  type ReadyEmbedding,
+} from '../../../packages/core/src/index.ts';
 import { clusterEmbedding } from '../../embeddings.ts';
 
 const DIM = 24;
@@ -97,6 +103,67 @@ describe('a classifier', () => {
       expect(await restored.classify(picture(cluster, 31))).toEqual(await classifier.classify(picture(cluster, 31)));
     }
     expect(restored.hash()).toBe(classifier.hash());
+  });
+
+  it('solves while an input is on its way, and no longer than somebody may need that', async () => {
+    let [arrives, turns] = [() => {}, 0];
+    const slow: Backbone<ReadyEmbedding> = {
+      identity: backbone.identity,
+      device: 'test',
+      async *embed(inputs, { signal } = {}) {
+        await new Promise<void>((resolve) => (arrives = resolve));
+        signal?.throwIfAborted();
+        for await (const input of inputs) {
+          if (input.id === 'unreadable')
+            yield { index: 0, source: undefined, error: new ImprintError('IMAGE_UNREADABLE', 'no') };
+          else yield* backbone.embed([input]);
+        }
+      },
+      dispose: () => Promise.resolve(),
+    };
+    const begun = async () => {
+      const yieldToHost = () => new Promise<void>((resolve) => setImmediate(() => resolve(void turns++)));
+      const classifier = Classifier.restore<ReadyEmbedding>((await threeClasses()).snapshot(), slow, { yieldToHost });
+      turns = 0;
+      return classifier;
+    };
+    const quiet = async () => {
+      // Until two looks find no turn more.
+      for (let before = -1; before !== turns;) {
+        before = turns;
+        await new Promise((resolve) => setTimeout(resolve, 60));
+      }
+      return turns;
+    };
+    const classifier = await begun();
+    const answer = classifier.classify(picture(1, 99));
+    const whole = await quiet();
+    expect(whole).toBeGreaterThan(3);
+    arrives();
+    expect(await answer).toEqual(await (await threeClasses()).classify(picture(1, 99)));
+    expect(turns).toBe(whole);
+
+    const many = await begun();
+    const first = many.classifyMany([picture(1, 99)]).next();
+    expect(await quiet()).toBe(whole);
+    arrives();
+    expect((await first).value).toMatchObject({ prediction: { label: 'dog' } });
+
+    // A change makes it useless, the end of everything too, and so does an input that cannot be read.
+    for (const end of ['change', 'dispose', 'unreadable'] as const) {
+      const other = await begun();
+      const asked = other.classify({ ...picture(1, 99), id: end }).then(
+        ({ label }) => label,
+        ({ code }) => code as string,
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+      if (end === 'change') other.removeClass('owl');
+      else if (end === 'dispose') await other.dispose();
+      else arrives();
+      expect(await quiet(), end).toBeLessThan(whole);
+      arrives();
+      expect(await asked).toBe({ change: 'dog', dispose: 'DISPOSED', unreadable: 'IMAGE_UNREADABLE' }[end]);
+    }
   });
 
   it('gives the same predictions one by one and in a batch, with errors in their places', async () => {
