@@ -19,6 +19,7 @@ import {
   writeClassFolders,
   type DemoSite,
 } from './demo-page.ts';
+import { HomePage } from './home-page.ts';
 import { describeInBrowser, launchChromium } from './launch-chromium.ts';
 import { openPage } from './open-page.ts';
 
@@ -42,11 +43,13 @@ async function dropFiles(page: Page, target: Locator, files: readonly string[]):
 describeInBrowser('the demo in a person’s hands', () => {
   let browser: Browser;
   let demo: DemoSite;
+  let home: HomePage;
   let drawn: Awaited<ReturnType<typeof drawThings>>;
   let folder: string;
 
   beforeAll(async () => {
     [browser, demo, drawn] = await Promise.all([launchChromium({ fakeCamera: true }), serveDemo(), drawThings()]);
+    home = await HomePage.open(browser, demo.site);
     folder = temporary('handling-');
     writeClassFolders(path.join(folder, 'things'), { ladder: drawn.ladder, sun: drawn.sun });
     for (const { name, buffer } of [drawn.another.sun, drawn.another.ladder]) {
@@ -62,7 +65,7 @@ describeInBrowser('the demo in a person’s hands', () => {
   });
 
   it('takes what is dropped: a folder as classes, a picture as a question or an example, a file as what it knows', async () => {
-    await using open = await openDemo(browser, demo);
+    await using open = await openDemo(browser, demo, { home });
     const { page } = open;
     await dropFiles(page, page.getByRole('main'), [path.join(folder, 'things')]);
     await page.getByText('16 pictures added to 2 classes.').waitFor();
@@ -96,7 +99,7 @@ describeInBrowser('the demo in a person’s hands', () => {
   });
 
   it('merges a card that is dragged onto another, and keeps the focus on the page where a card goes', async () => {
-    await using open = await openDemo(browser, demo);
+    await using open = await openDemo(browser, demo, { home });
     const { page } = open;
     await learn(page, { ladder: drawn.ladder.slice(0, 3), sun: drawn.sun.slice(0, 3) });
     await page.locator('[data-class="sun"] .card-head').dragTo(card(page, 'ladder'));
@@ -135,14 +138,14 @@ describeInBrowser('the demo in a person’s hands', () => {
   });
 
   it('says how far it is while it reads many pictures, and stops when told to, with the classes that are complete', async () => {
-    await using open = await openDemo(browser, demo);
+    await using open = await openDemo(browser, demo, { home });
     const { page } = open;
     const many = Array.from({ length: 60 }, (_, i) => ({ ...drawn.sun[i % 8], name: `${i}.png` }));
-    const home = path.join(folder, 'many');
+    const parent = path.join(folder, 'many');
     // The same pixels under many names would be one picture: a byte after the end makes each a file of its own.
     const files = many.map((file, i) => ({ ...file, buffer: Buffer.concat([file.buffer, Buffer.from([i])]) }));
-    writeClassFolders(home, { first: drawn.ladder, second: files });
-    await pick(page, page.getByRole('button', { name: 'a whole folder' }), home);
+    writeClassFolders(parent, { first: drawn.ladder, second: files });
+    await pick(page, page.getByRole('button', { name: 'a whole folder' }), parent);
     await page.getByText(/^second, \d+ of 68$/).waitFor();
     expect(await page.getByRole('progressbar', { name: 'Pictures learned' }).getAttribute('max')).toBe('68');
     await page.getByRole('button', { name: 'Stop' }).click();
@@ -153,11 +156,11 @@ describeInBrowser('the demo in a person’s hands', () => {
   });
 
   it('shows what another tab changes, and undoes nothing that would lose it', async () => {
-    const context = await browser.newContext();
+    const { context } = home;
     try {
-      await using here = await openDemo(browser, demo, { context });
+      await using here = await openDemo(browser, demo, { home, context });
       await learn(here.page, { ladder: drawn.ladder.slice(0, 3), sun: drawn.sun.slice(0, 3) });
-      await using there = await openDemo(browser, demo, { context });
+      await using there = await openDemo(browser, demo, { home, context });
       await there.page.getByRole('button', { name: 'More for sun' }).click();
       await there.page.getByRole('menuitem', { name: 'Delete' }).click();
       await expect.poll(() => shownClasses(here.page), PATIENT).toEqual({ ladder: 3 });
@@ -171,7 +174,7 @@ describeInBrowser('the demo in a person’s hands', () => {
       await expect.poll(() => shownClasses(there.page), PATIENT).toEqual({});
       expect([...here.complaints, ...there.complaints]).toEqual([]);
     } finally {
-      await context.close();
+      await home.clear();
     }
   });
 
@@ -209,7 +212,7 @@ describeInBrowser('the demo in a person’s hands', () => {
   });
 
   it.each([1280, 390])('holds twenty classes, and names longer than a card, at %i pixels', async (width) => {
-    await using open = await openDemo(browser, demo, { viewport: { width, height: 844 } });
+    await using open = await openDemo(browser, demo, { home, viewport: { width, height: 844 } });
     const { page } = open;
     const labels = Array.from({ length: 18 }, (_, i) => `kind ${String(i + 1).padStart(2, '0')}`);
     const long = 'Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen';
@@ -235,7 +238,7 @@ describeInBrowser('the demo in a person’s hands', () => {
   });
 
   it('shares the file that it saves, where the browser has a share sheet, and shows no button where it has none', async () => {
-    await using open = await openDemo(browser, demo);
+    await using open = await openDemo(browser, demo, { home });
     const share = open.page.getByRole('button', { name: 'Share' });
     expect(await share.count()).toBe(0);
 

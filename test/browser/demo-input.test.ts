@@ -3,6 +3,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { card, openDemo, serveDemo, shownClasses, type DemoSite } from './demo-page.ts';
+import { HomePage } from './home-page.ts';
 import { describeInBrowser, launchChromium } from './launch-chromium.ts';
 
 // A page, a model and an engine for every test, on a machine that runs other tests beside.
@@ -12,9 +13,11 @@ const PATIENT = { timeout: 60_000 };
 describeInBrowser('the demo by keyboard and camera', () => {
   let browser: Browser;
   let demo: DemoSite;
+  let home: HomePage;
 
   beforeAll(async () => {
     [browser, demo] = await Promise.all([launchChromium({ fakeCamera: true }), serveDemo()]);
+    home = await HomePage.open(browser, demo.site);
   });
 
   afterAll(async () => {
@@ -81,7 +84,7 @@ describeInBrowser('the demo by keyboard and camera', () => {
   });
 
   it('says in a sentence that the camera was refused, and goes on without', async () => {
-    await using open = await openDemo(browser, demo);
+    await using open = await openDemo(browser, demo, { home });
     const { page } = open;
     await page.getByRole('button', { name: 'Use the camera' }).click();
     await page.getByRole('alert').getByText('Allow the camera for this page', { exact: false }).waitFor();
@@ -89,7 +92,7 @@ describeInBrowser('the demo by keyboard and camera', () => {
   });
 
   it.each([1280, 390])('gives everything a name and a role, and nothing overflows at %i pixels', async (width) => {
-    await using open = await openDemo(browser, demo, { viewport: { width, height: 844 } });
+    await using open = await openDemo(browser, demo, { home, viewport: { width, height: 844 } });
     const { page } = open;
     expect(await page.getByRole('main').ariaSnapshot()).toMatch(
       /heading "Show it a few examples, and it knows them." \[level=1\]/,
@@ -130,7 +133,7 @@ describeInBrowser('the demo by keyboard and camera', () => {
   });
 
   it.each(['light', 'dark'] as const)('has text of AA contrast in its %s colours', async (colorScheme) => {
-    await using open = await openDemo(browser, demo, { colorScheme });
+    await using open = await openDemo(browser, demo, { home, colorScheme });
     const ratios = await open.page.evaluate(() => {
       const style = getComputedStyle(document.documentElement);
       const context = new OffscreenCanvas(1, 1).getContext('2d')!;

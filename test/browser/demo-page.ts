@@ -1,9 +1,7 @@
-/** The demo as its tests see it: built from the present source, served with its own headers, used by roles and names. */
+/** The demo as its tests see it: served with its own headers, used by roles and names. */
 
-import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import type { Browser, Download, Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { HEADERS } from '../../packages/demo/headers.mjs';
@@ -18,23 +16,10 @@ export interface DemoSite extends AsyncDisposable {
   readonly folder: string;
 }
 
-/** Builds the demo with its own configuration and serves it. */
+/** Serves a copy of the built demo: some tests change it. The package must be built: `npm run build`. */
 export async function serveDemo(): Promise<DemoSite> {
   const folder = temporary('demo-');
-  const home = path.join(root, 'packages/demo');
-  // A process of its own: under the test runner's NODE_ENV Vite would build for development.
-  await promisify(execFile)(
-    process.execPath,
-    [
-      path.join(root, 'node_modules/vite/bin/vite.js'),
-      'build',
-      '--logLevel=error',
-      '--emptyOutDir',
-      '--outDir',
-      folder,
-    ],
-    { cwd: home, env: { ...process.env, NODE_ENV: 'production' } },
-  );
+  cpSync(path.join(root, 'packages/demo/dist'), folder, { recursive: true });
   const site = await serve({ '/': folder }, { headers: { ...HEADERS } });
   return {
     site,

@@ -19,6 +19,7 @@ import {
   verdict,
 } from './demo-page.ts';
 import type { DemoSite } from './demo-page.ts';
+import { HomePage } from './home-page.ts';
 import { describeInBrowser, launchChromium } from './launch-chromium.ts';
 
 // A page, a model and an engine for every test, on a machine that runs other tests beside.
@@ -28,10 +29,12 @@ const PATIENT = { timeout: 60_000 };
 describeInBrowser('the demo', () => {
   let browser: Browser;
   let demo: DemoSite;
+  let home: HomePage;
   let drawn: Awaited<ReturnType<typeof drawThings>>;
 
   beforeAll(async () => {
     [browser, demo, drawn] = await Promise.all([launchChromium({ fakeCamera: true }), serveDemo(), drawThings()]);
+    home = await HomePage.open(browser, demo.site);
   });
 
   afterAll(async () => {
@@ -42,7 +45,7 @@ describeInBrowser('the demo', () => {
   const both = () => ({ sun: drawn.sun, ladder: drawn.ladder });
 
   it('learns classes from a folder of folders and answers a picture with the class, its share and the nearest examples', async () => {
-    await using open = await openDemo(browser, demo);
+    await using open = await openDemo(browser, demo, { home });
     const { page } = open;
     await learn(page, both());
     expect(await shownClasses(page)).toEqual({ ladder: 8, sun: 8 });
@@ -68,7 +71,7 @@ describeInBrowser('the demo', () => {
   });
 
   it('knows the sample’s new drawings, and says of the stranger that it is unknown', async () => {
-    await using open = await openDemo(browser, demo);
+    await using open = await openDemo(browser, demo, { home });
     const { page } = open;
     await page.getByRole('button', { name: 'Try a sample' }).click();
     await page.getByText('3 classes learned').waitFor();
@@ -86,7 +89,7 @@ describeInBrowser('the demo', () => {
   });
 
   it('takes every change back, byte for byte, and makes it again', async () => {
-    await using open = await openDemo(browser, demo);
+    await using open = await openDemo(browser, demo, { home });
     const { page } = open;
     await learn(page, both());
     const before = await saved(page);
@@ -150,7 +153,7 @@ describeInBrowser('the demo', () => {
   });
 
   it('saves a file that Node opens: the same bytes again, and the same prediction', async () => {
-    await using open = await openDemo(browser, demo);
+    await using open = await openDemo(browser, demo, { home });
     const { page } = open;
     await learn(page, both());
     expect(await ask(page, drawn.another.sun)).toBe('sun');
@@ -189,7 +192,7 @@ describeInBrowser('the demo', () => {
   });
 
   it('says in the error’s own sentence what is wrong with a file, and changes nothing', async () => {
-    await using open = await openDemo(browser, demo);
+    await using open = await openDemo(browser, demo, { home });
     const { page } = open;
     await learn(page, both());
     const before = await saved(page);
@@ -217,7 +220,7 @@ describeInBrowser('the demo', () => {
   });
 
   it('takes pasted pictures as questions, or as examples of the card that has the focus', async () => {
-    await using open = await openDemo(browser, demo);
+    await using open = await openDemo(browser, demo, { home });
     const { page } = open;
     await learn(page, both());
     const paste = (name: string, base64: string) =>

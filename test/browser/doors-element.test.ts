@@ -6,6 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildApp, buildPage, root, type BuiltPage } from './build-page.ts';
 import { drawnPictures } from './drawn-pictures.ts';
+import { HomePage } from './home-page.ts';
 import { describeInBrowser, launchChromium } from './launch-chromium.ts';
 import { openPage } from './open-page.ts';
 import { serve, STRICT_CSP, type Site } from './serve.ts';
@@ -48,6 +49,7 @@ const TINY = { backbone: '/fixtures/tiny-backbone/manifest.json', device: 'wasm'
 describeInBrowser('<imprint-classifier>', () => {
   let browser: Browser;
   let site: Site;
+  let home: HomePage;
   let example: Site;
   const built: BuiltPage[] = [];
 
@@ -65,6 +67,7 @@ describeInBrowser('<imprint-classifier>', () => {
     });
     built.push(await buildApp(path.join(root, 'packages/web/examples/element')));
     example = await serve(built[1].routes, { headers: { ...STRICT_CSP } });
+    home = await HomePage.open(browser, site);
   });
 
   afterAll(async () => {
@@ -82,7 +85,7 @@ describeInBrowser('<imprint-classifier>', () => {
     page.waitForFunction((name) => self.heard.some((event) => event.name === name), name);
 
   it('is ready, learns, and answers the picture inside whenever it or the classes change', async () => {
-    await using open = await openPage(browser, site.origin);
+    await using open = await openPage(browser, site.origin, { home });
     const { page } = open;
     expect(await page.evaluate(() => self.isDefined)).toBe(true);
     await make(page, TINY, '<img src="/pictures/disc-4.png" alt="">');
@@ -112,7 +115,7 @@ describeInBrowser('<imprint-classifier>', () => {
   });
 
   it('keeps its worker where it is moved, and ends it where it is removed', async () => {
-    await using open = await openPage(browser, site.origin);
+    await using open = await openPage(browser, site.origin, { home });
     const { page } = open;
     let started = 0;
     page.on('worker', () => started++);
@@ -131,7 +134,7 @@ describeInBrowser('<imprint-classifier>', () => {
   });
 
   it('begins one classifier for all attributes changed in a turn', async () => {
-    await using open = await openPage(browser, site.origin);
+    await using open = await openPage(browser, site.origin, { home });
     const { page } = open;
     let started = 0;
     page.on('worker', () => started++);
@@ -155,7 +158,7 @@ describeInBrowser('<imprint-classifier>', () => {
   });
 
   it('says what to do before it is ready, and without a picture', async () => {
-    await using open = await openPage(browser, site.origin);
+    await using open = await openPage(browser, site.origin, { home });
     const { page } = open;
     const early = await page.evaluate((attributes) => {
       self.make(attributes);

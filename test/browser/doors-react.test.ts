@@ -5,6 +5,7 @@ import type { Prediction, WebClassifier } from '@imprint/web';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildApp, buildPage, root, type BuiltPage } from './build-page.ts';
+import { HomePage } from './home-page.ts';
 import { describeInBrowser, launchChromium } from './launch-chromium.ts';
 import { openPage } from './open-page.ts';
 import { drawnPictures } from './drawn-pictures.ts';
@@ -59,6 +60,7 @@ declare const self: HooksPage;
 describeInBrowser('@imprint/web/react', () => {
   let browser: Browser;
   let site: Site;
+  let home: HomePage;
   let example: Site;
   const built: BuiltPage[] = [];
 
@@ -68,6 +70,7 @@ describeInBrowser('@imprint/web/react', () => {
     site = await serve(built[0].routes);
     built.push(await buildApp(path.join(root, 'packages/web/examples/react')));
     example = await serve(built[1].routes, { headers: { ...STRICT_CSP } });
+    home = await HomePage.open(browser, site);
   });
 
   afterAll(async () => {
@@ -78,7 +81,7 @@ describeInBrowser('@imprint/web/react', () => {
   });
 
   it('keeps one worker through StrictMode’s double mounting, and ends it after unmounting', async () => {
-    await using open = await openPage(browser, site.origin);
+    await using open = await openPage(browser, site.origin, { home });
     const { page } = open;
     let started = 0;
     page.on('worker', () => started++);
@@ -96,7 +99,7 @@ describeInBrowser('@imprint/web/react', () => {
   });
 
   it('renders again when classes change, and not when options are equal by value', async () => {
-    await using open = await openPage(browser, site.origin);
+    await using open = await openPage(browser, site.origin, { home });
     const { page } = open;
     await page.evaluate((backbone) => self.mount({ backbone, device: 'wasm' }), TINY);
     await page.waitForFunction(() => self.used?.status === 'ready');
@@ -118,7 +121,7 @@ describeInBrowser('@imprint/web/react', () => {
   });
 
   it('says in its state why there is no classifier', async () => {
-    await using open = await openPage(browser, site.origin);
+    await using open = await openPage(browser, site.origin, { home });
     await open.page.evaluate(() => self.mount({ backbone: '/nothing/manifest.json', device: 'wasm' }));
     await open.page.waitForFunction(() => self.used?.status === 'error');
     expect(await open.page.textContent('#status')).toMatch(/manifest\.json/);

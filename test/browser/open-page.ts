@@ -1,6 +1,7 @@
 /** A page in a context of its own, with everything it complained of and everything it asked for. */
 
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import type { HomePage } from './home-page.ts';
 
 export interface OpenPage extends AsyncDisposable {
   readonly page: Page;
@@ -16,13 +17,21 @@ export interface OpenPage extends AsyncDisposable {
 export interface OpenOptions extends BrowserContextOptions {
   /** A context to open one more tab in; it stays open when the tab is closed. */
   readonly context?: BrowserContext;
+  /** Whose process and context to share; what was stored is cleared when the page is closed, unless `context` is given too. */
+  readonly home?: HomePage;
 }
 
 /** Opens `url` and waits until it has loaded. `await using` closes it. */
 export async function openPage(browser: Browser, url: string, options: OpenOptions = {}): Promise<OpenPage> {
-  const { context: shared, ...contextOptions } = options;
-  const context = shared ?? (await browser.newContext(contextOptions));
-  const page = await context.newPage();
+  const { context: shared, home, ...contextOptions } = options;
+  const context = home?.context ?? shared ?? (await browser.newContext(contextOptions));
+  const page = await (home ?? context).newPage();
+  if (home !== undefined) {
+    const { viewport, colorScheme, ...rest } = contextOptions;
+    if (Object.keys(rest).length > 0) throw new Error(`A page at home cannot have ${Object.keys(rest).join(', ')}.`);
+    if (viewport) await page.setViewportSize(viewport);
+    if (colorScheme) await page.emulateMedia({ colorScheme });
+  }
   const complaints: string[] = [];
   const requests: string[] = [];
   page.on('console', (message) => {
@@ -39,7 +48,11 @@ export async function openPage(browser: Browser, url: string, options: OpenOptio
   });
   await page.goto(url);
   const { origin } = new URL(url);
-  const close = () => (shared === undefined ? context.close() : page.close());
+  const close = async () => {
+    if (home === undefined && shared === undefined) return context.close();
+    await page.close();
+    if (shared === undefined) await home?.clear();
+  };
   return {
     page,
     context,

@@ -7,6 +7,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { BuiltPage } from './build-page.ts';
 import { root } from './build-page.ts';
+import { HomePage } from './home-page.ts';
 import { describeInBrowser, launchChromium } from './launch-chromium.ts';
 import { openPage } from './open-page.ts';
 import { buildRuntimePage } from './runtime-page.ts';
@@ -19,6 +20,7 @@ const ASSETS = path.join(root, 'packages/web/dist/assets');
 describeInBrowser('devices on a page', { timeout: 180_000 }, () => {
   let browser: Browser;
   let site: Site;
+  let home: HomePage;
   let built: BuiltPage;
   let wasm: Awaited<ReturnType<typeof learnOn>>;
 
@@ -26,6 +28,7 @@ describeInBrowser('devices on a page', { timeout: 180_000 }, () => {
     browser = await launchChromium({ webgpu: true });
     built = await buildRuntimePage();
     site = await serve({ ...built.routes, '/engine': ASSETS });
+    home = await HomePage.open(browser, site);
     wasm = await learnOn('wasm');
   });
 
@@ -37,7 +40,7 @@ describeInBrowser('devices on a page', { timeout: 180_000 }, () => {
 
   /** Learns two kinds and asks about one, on a device. */
   async function learnOn(device: 'webgpu' | 'wasm', workerUrl?: string) {
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const answer = await open.page.evaluate(
       async ({ device, backbone, workerUrl }) => {
         const classifier = await openClassifier({ device, backbone, ...(workerUrl && { workerUrl }) });
@@ -87,7 +90,7 @@ describeInBrowser('devices on a page', { timeout: 180_000 }, () => {
   });
 
   it('goes on with WASM when the GPU is lost in the middle, says so, and loses nothing', async () => {
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const before = await open.page.evaluate(async (backbone) => {
       const classifier = await openClassifier({ device: 'webgpu', backbone });
       await classifier.addClass('discs', pictures(0, 6));
@@ -140,7 +143,7 @@ GPUDevice.prototype.createBuffer = function (wanted) {
 Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });
 import('/engine/worker.js');`;
     site.routes.set('/starved.js', () => ({ body: script }));
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const answers = await open.page.evaluate(async (backbone) => {
       const classifier = await openClassifier({ device: 'auto', backbone, workerUrl: '/starved.js' });
       const taken = classifier.device.inWords;
@@ -176,7 +179,7 @@ import('/engine/worker.js');`;
   });
 
   it('leaves a software adapter to those who name it, and says why WebGPU was not taken', async () => {
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const words = await open.page.evaluate(
       async (backbone) => (await openClassifier({ backbone })).device.inWords,
       TINY,
@@ -209,7 +212,7 @@ import('/engine/worker.js');`;
     const model = readFileSync(path.join(root, 'test/fixtures/tiny-backbone/model.onnx'));
     site.routes.set('/wrong/manifest.json', () => ({ body: JSON.stringify({ ...manifest, file: 'model.onnx' }) }));
     site.routes.set('/wrong/model.onnx', () => ({ body: model }));
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const failed = await open.page.evaluate(() => failure(openClassifier({ backbone: '/wrong/manifest.json' })));
     expect(failed).toMatch(
       /^DEVICE_INACCURATE: Expected wasm to answer tiny-backbone's canary picture with a cosine of at least 0\.99, got -?0\.\d+/,
@@ -219,7 +222,7 @@ import('/engine/worker.js');`;
   it('has threads where the page is isolated', async () => {
     site.headers = { ...ISOLATED };
     try {
-      await using open = await openPage(browser, `${site.origin}/`);
+      await using open = await openPage(browser, `${site.origin}/`, { home });
       const told = await open.page.evaluate(
         async (backbone) => (await openClassifier({ device: 'wasm', numThreads: 2, backbone })).device,
         TINY,
@@ -232,7 +235,7 @@ import('/engine/worker.js');`;
   });
 
   it('sums integer products exactly: the same bits from WASM, from WebGPU, and from adding up', async () => {
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const sums = await open.page.evaluate(async () => {
       const [rows, width] = [1024, 24];
       let state = 1;

@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { root, type BuiltPage } from './build-page.ts';
+import { HomePage } from './home-page.ts';
 import { describeInBrowser, launchChromium } from './launch-chromium.ts';
 import { openPage } from './open-page.ts';
 import { buildRuntimePage } from './runtime-page.ts';
@@ -26,12 +27,14 @@ async function crash(page: Page): Promise<void> {
 describeInBrowser('faults around a classifier on a page', () => {
   let browser: Browser;
   let site: Site;
+  let home: HomePage;
   let built: BuiltPage;
 
   beforeAll(async () => {
     browser = await launchChromium();
     built = await buildRuntimePage();
     site = await serve({ ...built.routes, '/engine': ASSETS });
+    home = await HomePage.open(browser, site);
   });
 
   afterAll(async () => {
@@ -43,8 +46,10 @@ describeInBrowser('faults around a classifier on a page', () => {
   /** What opening fails with, on a page that is served with `headers`. */
   async function openingFails(options: object, headers: Record<string, string> = {}): Promise<string> {
     site.headers = headers;
+    // The cache keeps headers: what a policy came with is for a context of its own.
+    const place = Object.keys(headers).length > 0 ? {} : { home };
     try {
-      await using open = await openPage(browser, `${site.origin}/`);
+      await using open = await openPage(browser, `${site.origin}/`, place);
       const failed = await open.page.evaluate((options) => failure(openClassifier(options)), {
         device: 'wasm' as const,
         ...options,
@@ -59,7 +64,7 @@ describeInBrowser('faults around a classifier on a page', () => {
   it.each(['examples', 'statistics'] as const)(
     'restarts a worker that crashed, with everything that was learned by every verb, memory %s',
     async (memory) => {
-      await using open = await openPage(browser, `${site.origin}/`);
+      await using open = await openPage(browser, `${site.origin}/`, { home });
       const before = await open.page.evaluate(
         async ({ backbone, memory }) => {
           const classifier = await openClassifier({ backbone, memory, device: 'wasm' });
@@ -103,7 +108,7 @@ describeInBrowser('faults around a classifier on a page', () => {
   );
 
   it('repeats a question that the crash interrupted, and refuses a change that it cannot know to be done', async () => {
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const hash = await open.page.evaluate(async (backbone) => {
       const classifier = await openClassifier({ backbone, device: 'wasm' });
       await classifier.addClass('discs', pictures(0, 3));
@@ -135,7 +140,7 @@ describeInBrowser('faults around a classifier on a page', () => {
   });
 
   it('replaces a worker with an exception that nobody caught: what it holds cannot be trusted', async () => {
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const before = await open.page.evaluate(async (backbone) => {
       const classifier = await openClassifier({ backbone, device: 'wasm' });
       await classifier.addClass('discs', pictures(0, 3));
@@ -159,7 +164,7 @@ describeInBrowser('faults around a classifier on a page', () => {
   it('stops after four workers that came to nothing, and says so', async () => {
     const script = `import('/engine/worker.js').then(() => addEventListener('message', ({ data }) => data.type === 'call' && close()));`;
     site.routes.set('/mortal.js', () => ({ body: script }));
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const failed = await open.page.evaluate(async (backbone) => {
       const classifier = await openClassifier({ backbone, device: 'wasm', workerUrl: '/mortal.js' });
       const attempts = [];
@@ -239,7 +244,7 @@ describeInBrowser('faults around a classifier on a page', () => {
       const name = url.pathname.slice('/first-only/'.length);
       return name === 'worker-seldom.js' ? undefined : { body: readFileSync(path.join(ASSETS, name)) };
     });
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const { failed, label } = await open.page.evaluate(async () => {
       const classifier = await openClassifier({ device: 'wasm', assets: '/first-only' });
       await classifier.addClass('discs', pictures(0, 3));
@@ -281,7 +286,7 @@ describeInBrowser('faults around a classifier on a page', () => {
   });
 
   it('refuses options that are none, before it starts a worker', async () => {
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const failures = await open.page.evaluate(() =>
       Promise.all(
         [{ device: 'cpu' }, { numThreads: 0 }, { maxPixels: -1 }, { backbone: 'http://[' }, { assets: 'http://[' }].map(
@@ -297,7 +302,7 @@ describeInBrowser('faults around a classifier on a page', () => {
   });
 
   it('ends the worker where the scope of `await using` ends', async () => {
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     // As text: the test's own compiler would put helpers in place of the syntax.
     const numExamples = await open.page.evaluate(`(async () => {
       await using classifier = await imprint.createClassifier({ backbone: '${TINY}', device: 'wasm' });
@@ -310,7 +315,7 @@ describeInBrowser('faults around a classifier on a page', () => {
   });
 
   it('ends the worker on dispose, and while it is opening on abort', async () => {
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const told = await open.page.evaluate(async (backbone) => {
       const abort = new AbortController();
       const opening = failure(openClassifier({ backbone, device: 'wasm', signal: abort.signal }));

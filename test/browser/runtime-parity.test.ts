@@ -8,6 +8,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { photos, root, type BuiltPage } from './build-page.ts';
 import { drawnPictures } from './drawn-pictures.ts';
+import { HomePage } from './home-page.ts';
 import { describeInBrowser, launchChromium } from './launch-chromium.ts';
 import { openPage } from './open-page.ts';
 import { buildRuntimePage } from './runtime-page.ts';
@@ -35,12 +36,14 @@ function cosine(a: Int8Array, b: Int8Array): number {
 describeInBrowser('one classifier in Node and on a page', () => {
   let browser: Browser;
   let site: Site;
+  let home: HomePage;
   let built: BuiltPage;
 
   beforeAll(async () => {
     browser = await launchChromium();
     built = await buildRuntimePage();
     site = await serve(built.routes);
+    home = await HomePage.open(browser, site);
   });
 
   afterAll(async () => {
@@ -66,7 +69,7 @@ describeInBrowser('one classifier in Node and on a page', () => {
       );
       return found && { body: found.buffer };
     });
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const page = await open.page.evaluate(async () => {
       const backbone = '/fixtures/tiny-backbone/manifest.json';
       const opened = await openClassifier({ backbone, device: 'wasm' });
@@ -120,7 +123,7 @@ describeInBrowser('one classifier in Node and on a page', () => {
     await node.addClass('disc', [new Uint8Array(pictures[0].buffer)]);
     const inNode = [];
     for (const { buffer } of pictures) inNode.push(await node.classify(new Uint8Array(buffer)));
-    await using open = await openPage(browser, `${site.origin}/`);
+    await using open = await openPage(browser, `${site.origin}/`, { home });
     const onPage = await open.page.evaluate(
       async (names) => {
         const classifier = await openClassifier({ device: 'wasm', unknownBelow: 0.1 });
@@ -142,7 +145,7 @@ describeInBrowser('one classifier in Node and on a page', () => {
     it('learns 20 classes of photos as Node does, and answers alike on every photo', { timeout: 240_000 }, async () => {
       const folder = path.join(photos!, 'caltech101');
       const classes = readdirSync(folder).sort().slice(0, 20);
-      const [shots, tests] = [5, 35];
+      const [shots, tests] = [5, 12];
       const files = (label: string) => readdirSync(path.join(folder, label)).sort();
       const train = classes.map((label) => ({ label, names: files(label).slice(0, shots) }));
       const test = classes.flatMap((label) =>
@@ -161,7 +164,7 @@ describeInBrowser('one classifier in Node and on a page', () => {
         if ('error' in result) throw result.error;
         inNode.push(result.prediction);
       }
-      await using open = await openPage(browser, `${site.origin}/`);
+      await using open = await openPage(browser, `${site.origin}/`, { home });
       const onPage = await open.page.evaluate(
         async ({ train, test }) => {
           const classifier = await openClassifier({ device: 'wasm' });

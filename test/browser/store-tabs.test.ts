@@ -1,10 +1,11 @@
 /** Two real tabs on one store: no change of either is lost, and each sees the other's. */
 
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { BuiltPage } from './build-page.ts';
+import { HomePage } from './home-page.ts';
 import { describeInBrowser, launchChromium } from './launch-chromium.ts';
-import { openPage } from './open-page.ts';
+import { openPage, type OpenPage } from './open-page.ts';
 import { buildRuntimePage } from './runtime-page.ts';
 import { serve, type Site } from './serve.ts';
 
@@ -15,11 +16,14 @@ describeInBrowser('two tabs on one store', () => {
   let browser: Browser;
   let site: Site;
   let built: BuiltPage;
+  let home: HomePage;
+  const tabs: OpenPage[] = [];
 
   beforeAll(async () => {
     browser = await launchChromium();
     built = await buildRuntimePage();
     site = await serve(built.routes);
+    home = await HomePage.open(browser, site);
   });
 
   afterAll(async () => {
@@ -28,8 +32,15 @@ describeInBrowser('two tabs on one store', () => {
     built?.[Symbol.dispose]();
   });
 
-  async function tab(context: BrowserContext, options: object = {}): Promise<Page> {
-    const { page } = await openPage(browser, `${site.origin}/`, { context });
+  afterEach(async () => {
+    for (const tab of tabs.splice(0)) await tab[Symbol.asyncDispose]();
+    await home?.clear();
+  });
+
+  async function tab(options: object = {}): Promise<Page> {
+    const opened = await openPage(browser, `${site.origin}/`, { home, context: home.context });
+    tabs.push(opened);
+    const { page } = opened;
     await page.evaluate((options) => openClassifier(options).then(() => undefined), {
       backbone: '/fixtures/tiny-backbone/manifest.json',
       device: 'wasm' as const,
@@ -45,10 +56,9 @@ describeInBrowser('two tabs on one store', () => {
   it.each(['examples', 'statistics'] as const)(
     'keep every change, where both add, add to one class, and take away, at once, memory %s',
     async (memory) => {
-      const context = await browser.newContext();
-      const tabs = [await tab(context, { memory }), await tab(context, { memory })];
+      const both = [await tab({ memory }), await tab({ memory })];
       await Promise.all(
-        tabs.map((page, which) =>
+        both.map((page, which) =>
           page.evaluate(
             async ([which, memory]) => {
               const { classifier } = globalThis;
@@ -66,14 +76,13 @@ describeInBrowser('two tabs on one store', () => {
       const kept = memory === 'examples' ? 'kept ' : '';
       const classes = [0, 1].flatMap((which) => [0, 2].map((i) => ({ label: `${kept}${which}-${i}`, count: 2 })));
       const all = [...classes, { label: 'both', count: 8 }].sort((a, b) => (a.label < b.label ? -1 : 1));
-      await expect.poll(async () => (await known(tabs[0])).classes, SOON).toEqual(all);
-      await expect.poll(async () => (await known(tabs[1])).classes, SOON).toEqual(all);
-      const third = await known(await tab(context));
-      expect(third).toEqual(await known(tabs[0]));
-      expect(third).toEqual(await known(tabs[1]));
+      await expect.poll(async () => (await known(both[0])).classes, SOON).toEqual(all);
+      await expect.poll(async () => (await known(both[1])).classes, SOON).toEqual(all);
+      const third = await known(await tab());
+      expect(third).toEqual(await known(both[0]));
+      expect(third).toEqual(await known(both[1]));
       // What one tab that did it all by itself knows.
-      const alone = await browser.newContext();
-      const single = await tab(alone, { memory });
+      const single = await tab({ memory, store: 'alone' });
       await single.evaluate(
         async ([kept]) => {
           const { classifier } = globalThis;
@@ -85,13 +94,11 @@ describeInBrowser('two tabs on one store', () => {
         [kept] as const,
       );
       expect(await known(single)).toEqual(third);
-      await Promise.all([context.close(), alone.close()]);
     },
   );
 
   it('tell each other, and a verb in one runs on what the other has made', async () => {
-    const context = await browser.newContext();
-    const [one, two] = [await tab(context), await tab(context)];
+    const [one, two] = [await tab(), await tab()];
     await two.evaluate(() => {
       Object.assign(globalThis, { changes: 0 });
       globalThis.classifier.onChange(() => (globalThis as unknown as { changes: number }).changes++);
@@ -118,12 +125,10 @@ describeInBrowser('two tabs on one store', () => {
         { hash: expect.any(String), classes: [] },
         { hash: expect.any(String), classes: [] },
       ]);
-    await context.close();
   });
 
   it('keep their own changes where a file comes in at the same time', async () => {
-    const context = await browser.newContext();
-    const [one, two] = [await tab(context), await tab(context)];
+    const [one, two] = [await tab(), await tab()];
     await one.evaluate(async () => {
       const { classifier } = globalThis;
       await classifier.addClass('from a file', pictures(2, 3));
@@ -140,12 +145,10 @@ describeInBrowser('two tabs on one store', () => {
         .poll(async () => (await known(page)).classes.map(({ label }) => label), SOON)
         .toEqual(['by hand', 'from a file']);
     }
-    await context.close();
   });
 
   it('wait for a tab that keeps the store, and say so where it never lets go', async () => {
-    const context = await browser.newContext();
-    const [one, two] = [await tab(context), await tab(context)];
+    const [one, two] = [await tab(), await tab()];
     await one.evaluate(() => {
       void navigator.locks.request(
         'imprint opfs:shared',
@@ -161,7 +164,6 @@ describeInBrowser('two tabs on one store', () => {
     );
     await one.evaluate(() => (globalThis as unknown as { letGo(): void }).letGo());
     await two.evaluate(() => globalThis.classifier.flush());
-    expect((await known(await tab(context))).classes).toEqual([{ label: 'discs', count: 3 }]);
-    await context.close();
+    expect((await known(await tab())).classes).toEqual([{ label: 'discs', count: 3 }]);
   }, 120_000);
 });

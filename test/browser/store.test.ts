@@ -4,6 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { root, type BuiltPage } from './build-page.ts';
+import { HomePage } from './home-page.ts';
 import { describeInBrowser, launchChromium } from './launch-chromium.ts';
 import { openPage } from './open-page.ts';
 import { buildRuntimePage } from './runtime-page.ts';
@@ -84,6 +85,7 @@ describeInBrowser('what a page learns', () => {
   let browser: Browser;
   let site: Site;
   let built: BuiltPage;
+  let home: HomePage;
 
   beforeAll(async () => {
     browser = await launchChromium();
@@ -103,6 +105,7 @@ describeInBrowser('what a page learns', () => {
     const fails = `StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('Disk', 'UnknownError'))`;
     site.routes.set('/failing.js', without(fails));
     site.routes.set('/no-locks.js', without('delete WorkerNavigator.prototype.locks'));
+    home = await HomePage.open(browser, site);
   });
 
   afterAll(async () => {
@@ -115,7 +118,7 @@ describeInBrowser('what a page learns', () => {
     ['opfs', {}],
     ['indexeddb', { workerUrl: '/no-opfs.js' }],
   ])('is known after a reload, from %s, whatever changed it', async (kind, options) => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     expect((await open(tab.page, 'pets', options)).classes).toEqual([]);
     await learn(tab.page, 'discs', 0);
     const hash = await tab.page.evaluate(async () => {
@@ -139,7 +142,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('stays in memory, and says so, where the browser gives no storage', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     const { storage, notices } = await open(tab.page, 'pets', { workerUrl: '/private.js' });
     expect(storage).toMatchObject({ kind: 'memory', isSaved: false });
     expect(notices).toEqual([
@@ -152,7 +155,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('says where tabs cannot wait for each other', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     const { notices } = await open(tab.page, 'pets', { workerUrl: '/no-locks.js' });
     expect(notices).toEqual([{ kind: 'storage', message: expect.stringMatching(/one tab at a time/) }]);
     const hash = await learn(tab.page, 'discs', 0);
@@ -161,7 +164,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('says so where the files of the browser fail, and finds them again when they open', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     await open(tab.page);
     const hash = await learn(tab.page, 'discs', 0);
     const { storage, classes, notices } = await open(tab.page, 'pets', { workerUrl: '/failing.js' });
@@ -173,7 +176,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('is refused to another backbone, and left as it is', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     await open(tab.page);
     const hash = await learn(tab.page, 'discs', 0);
     const failed = await tab.page.evaluate(() => failure(openClassifier({ device: 'wasm', store: 'pets' })));
@@ -182,7 +185,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('refuses a name that is none', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     for (const store of ['', 'x'.repeat(300)]) {
       const failed = await tab.page.evaluate((options) => failure(openClassifier(options)), {
         backbone: TINY,
@@ -194,7 +197,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('costs fewer writes than changes when they come fast, and none is left out', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     await open(tab.page);
     await learn(tab.page, 'c0', 0, 1);
     const before = Math.max(...Object.values(await files(tab.page)));
@@ -210,10 +213,10 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('has everything that was answered, whenever its worker or its page is ended, also in the middle of a write', async () => {
-    const context = await browser.newContext();
+    const { context } = home;
     const answered: string[] = [];
     for (let round = 0; round < 3; round++) {
-      await using tab = await openPage(browser, `${site.origin}/`, { context });
+      await using tab = await openPage(browser, `${site.origin}/`, { home, context });
       await tab.page.exposeFunction('answered', (label: string) => answered.push(label));
       const known = (await open(tab.page)).classes.map(({ label }) => label);
       expect(known).toEqual(expect.arrayContaining(answered));
@@ -244,17 +247,17 @@ describeInBrowser('what a page learns', () => {
       await tab.page.close();
       await learning;
     }
-    await using tab = await openPage(browser, `${site.origin}/`, { context });
+    await using tab = await openPage(browser, `${site.origin}/`, { home, context });
     const { classes, notices } = await open(tab.page);
     expect(answered.length).toBeGreaterThanOrEqual(3 * 5);
     expect(classes.map(({ label }) => label)).toEqual(expect.arrayContaining(answered));
     expect(classes.every(({ count }) => count === 8)).toBe(true);
     expect(notices).toEqual([]);
-    await context.close();
+    await home.clear();
   });
 
   it('is the old content or the new one, at whatever byte a write was cut off', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     await open(tab.page);
     await learn(tab.page, 'discs', 0);
     const old = await learn(tab.page, 'stripes', 1);
@@ -276,7 +279,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('is written again where the storage was cleared under an open page', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     await open(tab.page);
     await learn(tab.page, 'discs', 0);
     await tab.page.evaluate(async () =>
@@ -290,7 +293,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('is set aside where it was damaged, and what was stored before comes back', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     await open(tab.page);
     const before = await learn(tab.page, 'discs', 0);
     await learn(tab.page, 'stripes', 1);
@@ -310,7 +313,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('is never written over where a newer release wrote it', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     await open(tab.page);
     await learn(tab.page, 'discs', 0);
     await spoil(tab.page, '"format_version":"', '"format_version":"9', true);
@@ -330,7 +333,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('stays usable where the storage is full, the stored file stays whole, and flush() stores it once there is room', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     await open(tab.page);
     const stored = await learn(tab.page, 'discs', 0);
     const devtools = await tab.context.newCDPSession(tab.page);
@@ -367,7 +370,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('asks the browser to keep the storage once there is something in it, never before', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     await tab.page.evaluate(() => {
       const { persist } = StorageManager.prototype;
       Object.assign(globalThis, { asked: 0 });
@@ -385,7 +388,7 @@ describeInBrowser('what a page learns', () => {
   });
 
   it('goes out as a file and comes in again, byte for byte; a file that is refused changes nothing', async () => {
-    await using tab = await openPage(browser, `${site.origin}/`);
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
     await open(tab.page);
     await learn(tab.page, 'discs', 0);
     await learn(tab.page, 'stripes', 1);
