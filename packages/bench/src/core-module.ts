@@ -23,7 +23,12 @@ interface CoreModules {
   'scores/nearest.js': typeof Nearest;
 }
 
+/** The URL of a file of core's `dist`, which has the modules beside the bundle that Node loads. */
+export function coreFile(file: string): string {
+  return new URL(`dist/${file}`, import.meta.resolve('@imprint/core/package.json')).href;
+}
+
 /** @param file of core's `dist` */
 export async function coreModule<File extends keyof CoreModules>(file: File): Promise<CoreModules[File]> {
-  return (await import(new URL(file, import.meta.resolve('@imprint/core')).href)) as CoreModules[File];
+  return (await import(coreFile(file))) as CoreModules[File];
 }

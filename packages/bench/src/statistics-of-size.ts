@@ -1,6 +1,7 @@
 /** A classifier in statistics mode with as many classes and examples as wanted, made from sums and not one by one. */
 
 import { Classifier, type Backbone, type Gemm, type ReadyEmbedding } from '@imprint/core';
+import { coreFile } from './core-module.ts';
 
 interface ExampleSums {
   readonly count: number;
@@ -25,9 +26,8 @@ interface Inside {
 }
 
 async function inside(): Promise<Inside> {
-  const core = import.meta.resolve('@imprint/core');
   const files = ['memory/class-statistics.js', 'memory/gram.js', 'snapshot/snapshot.js'];
-  const modules = (await Promise.all(files.map((file) => import(new URL(file, core).href)))) as Partial<Inside>[];
+  const modules = (await Promise.all(files.map((file) => import(coreFile(file))))) as Partial<Inside>[];
   return Object.assign({}, ...modules) as Inside;
 }
 
