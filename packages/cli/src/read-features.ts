@@ -59,7 +59,7 @@ export async function readFeatures(path: string): Promise<LabelledFeatures> {
 /** Reads a JSON array of {shots, seed, train, test}. @throws FILE_UNREADABLE, INVALID_ARGUMENT */
 export async function readSplits(path: string): Promise<FewShotSplit[]> {
   const splits = await readJson(path);
-  if (!Array.isArray(splits)) throw invalid(path, 'an array of splits');
+  if (!Array.isArray(splits) || splits.length === 0) throw invalid(path, 'an array of splits, at least one');
   return splits.map((split: Partial<FewShotSplit> | null, i) => {
     const { shots, seed, train, test } = split ?? {};
     if (typeof shots !== 'number' || typeof seed !== 'number' || !isNumbers(train) || !isNumbers(test)) {

@@ -400,7 +400,8 @@ describe('a classifier that keeps sums only (--memory statistics)', () => {
     expect(refused).toMatchObject({ status: 1, stdout: '' });
     expect(refused.stderr).toMatch(/keeps sums only/);
     const mixed = await imprint(['merge', join(folder, 'mixed.imprint'), out, model]);
-    expect(mixed.status).toBe(1);
+    expect(mixed).toMatchObject({ status: 1, stdout: '' });
+    expect(mixed.stderr).toMatch(/files of one memory mode, got \S+ \(statistics\) and \S+ \(examples\)/);
     expect(await readFile(out)).toEqual(before);
   });
 });
@@ -436,6 +437,11 @@ describe('bench heads', () => {
     const table = await imprint([...args, '--heads', 'auto,ncm']);
     expect(table.stdout).toMatch(/^shots {2}seed {4}auto {5}ncm\n {4}2 {5}3 .*\n {4}5 {5}3 .*\n mean .*\n$/);
     expect(await imprint([...args, '--heads', 'auto,psychic'])).toMatchObject({ status: 2 });
+
+    const none = join(folder, 'none.json');
+    await writeFile(none, '[]');
+    const empty = await imprint([...args.slice(0, -1), none]);
+    expect(empty).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('at least one in') });
 
     await writeFile(join(folder, 'f.f32.bin'), Buffer.alloc(12));
     const short = await imprint([...args, '--json']);

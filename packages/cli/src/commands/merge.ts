@@ -22,6 +22,10 @@ export const merge: Command = {
     await using merged = await openClassifier(first, { backbone: null });
     for (const file of others) {
       await using other = await openClassifier(file, { backbone: null });
+      if (other.memory !== merged.memory) {
+        const message = `Expected files of one memory mode, got ${first} (${merged.memory}) and ${file} (${other.memory}). Learn one of them again, with --memory.`;
+        throw new ImprintError('INVALID_ARGUMENT', message);
+      }
       try {
         merged.merge(other);
       } catch (cause) {

@@ -41,7 +41,9 @@ export class ClassifierHost {
   constructor(backbone: WebBackbone, options: WorkerOptions, yieldToHost: () => Promise<void>) {
     const { head, unknownBelow, memory, assets, numThreads } = options;
     // The matrix engine is core's own WASM: 34 GFLOP/s in Chromium on one thread, where ONNX Runtime's gives 26.
-    const gemm = gemmWithHelpers(createWasmGemm(yieldToHost), assets.seldom, threadsOf(numThreads) - 1);
+    // More helpers than cores would only take each other's time.
+    const numHelpers = Math.min(threadsOf(numThreads), threadsOf(undefined)) - 1;
+    const gemm = gemmWithHelpers(createWasmGemm(yieldToHost), assets.seldom, numHelpers);
     this.#web = backbone;
     this.#turns = new Turns(yieldToHost);
     this.#backbone = new RecordingBackbone(backbone, this.#turns);
