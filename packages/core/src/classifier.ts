@@ -8,7 +8,9 @@ import {
   mergeContent,
   modeOf,
   readyExamples,
+  requirePossible,
   takeOutExamples,
+  TURN_INPUTS,
   type Content,
   type MemoryMode,
 } from './content.ts';
@@ -185,6 +187,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     const name = canonicalLabel(label);
     this.#requireClass(name);
     const ready = await readyExamples(this.#content, this.backbone, examples, options, this.#context);
+    await requirePossible(this.#content, name, ready, this.#context);
     this.#requireUsable();
     takeOutExamples(this.#content, name, ready);
     this.#changed();
@@ -261,11 +264,13 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     const letGo = this.#solution().hold();
     try {
       let batch: Embedded[] = [];
+      let batches = 0;
       for await (const embedded of embedding) {
         batch.push(embedded);
         if (batch.length === CLASSIFY_BATCH) {
           yield* await this.#classifyBatch(batch, options);
           batch = [];
+          if (++batches % (TURN_INPUTS / CLASSIFY_BATCH) === 0) await this.#context.yieldToHost?.();
         }
       }
       if (batch.length > 0) yield* await this.#classifyBatch(batch, options);

@@ -38,6 +38,9 @@ export function modeOf(content: Content): MemoryMode {
   return content instanceof ExampleMemory ? 'examples' : 'statistics';
 }
 
+/** Inputs between two turns of the host. */
+export const TURN_INPUTS = 1024;
+
 /**
  * Embeds inputs into what `content` takes in. In statistics mode memory stays constant however many there are.
  * @throws NO_EXAMPLES where none can be read; the first unreadable input's error with `onUnreadable: 'throw'`
@@ -61,7 +64,13 @@ export async function readyExamples<Input>(
     if ('error' in item) unreadable.push(item);
     else if (examples.push(item) === SUM_BLOCK && content instanceof ClassStatistics) await sumUp();
     if (!('error' in item)) count++;
-    options.onProgress?.({ done: count + unreadable.length });
+    const done = count + unreadable.length;
+    options.onProgress?.({ done });
+    // A source that is ready at once gives the host no turn by itself.
+    if (done % TURN_INPUTS === 0) {
+      await context.yieldToHost?.();
+      options.signal?.throwIfAborted();
+    }
   }
   options.signal?.throwIfAborted();
   if (count === 0) throw noExamples(unreadable);
@@ -74,6 +83,16 @@ export async function readyExamples<Input>(
 export function commitExamples(content: Content, label: string, { examples, sums }: ReadyExamples): number {
   if (content instanceof ExampleMemory) return content.add(label, examples);
   return sums === undefined ? 0 : content.add(label, sums);
+}
+
+/** Whether `takeOutExamples` would leave sums that examples can have. @throws CLASS_NOT_FOUND, INVALID_ARGUMENT */
+export async function requirePossible(
+  content: Content,
+  label: string,
+  { sums }: ReadyExamples,
+  context: FitContext,
+): Promise<void> {
+  if (content instanceof ClassStatistics && sums !== undefined) await content.requirePossible(label, sums, context);
 }
 
 /** Takes examples out of a class, all of them or, where one was never in, none. */

@@ -1,9 +1,12 @@
 /** A backbone for embeddings that were made elsewhere: text, audio, another library's vectors, benchmark features. */
 
 import type { Backbone, BackboneIdentity, Embedded, SameClassCosines } from './backbone.ts';
+import { FieldReader } from './backbones/field-reader.ts';
+import { parseSameClass } from './backbones/parse-same-class.ts';
 import { describe, ImprintError, expected, requireOptions, requireText } from './errors.ts';
 import { isTagged, utf8Encode, type AbortSignalLike } from './platform.ts';
 import { sha256Hex } from './sha256.ts';
+import { MOST_NUMBERS } from './memory/codes.ts';
 
 export interface ReadyEmbedding {
   /** Float32Array, taps x dim, row-major, any length. */
@@ -32,6 +35,8 @@ export function readyEmbeddings(options: ReadyEmbeddingsOptions): Backbone<Ready
   if (typeof name !== 'string' || name === '') throw expected('name', 'a text that is not empty', name);
   if (!Number.isSafeInteger(dim) || dim < 1) throw expected('dim', 'a positive integer', dim);
   if (!isNames(taps)) throw expected('taps', 'a list of at least one tap name', taps);
+  if (dim * taps.length > MOST_NUMBERS) throw expected('taps x dim', `at most ${MOST_NUMBERS}`, dim * taps.length);
+  if (sameClass !== undefined) parseSameClass(new FieldReader(sameClass, 'sameClass', 'readyEmbeddings'));
   const digest = sha256Hex(utf8Encode(JSON.stringify(['ready-embeddings', name, dim, taps])));
   const identity: BackboneIdentity = { name, sha256: digest, dim, taps };
   return {

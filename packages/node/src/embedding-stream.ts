@@ -1,5 +1,6 @@
 /** Keeps decoding and inference busy at once over a stream of inputs, in bounded memory, and gives results in input order. */
 
+import { expected } from '@imprint/core';
 import type { AbortSignalLike, Embedded, ImprintError } from '@imprint/core';
 
 /** A picture that is ready for the model. */
@@ -97,25 +98,32 @@ class EmbeddingStream<Input> {
         return;
       }
       if (!this.#asynchronous) {
-        this.#accept(step as IteratorResult<Input>);
+        try {
+          this.#accept(step as IteratorResult<Input>);
+        } catch (error) {
+          this.fail(error);
+        }
         continue;
       }
       this.#pulling = true;
-      Promise.resolve(step).then(
-        (result) => {
+      Promise.resolve(step)
+        .then((result) => {
           this.#pulling = false;
           this.#accept(result);
           this.#advance();
-        },
-        (error: unknown) => {
+        })
+        .catch((error: unknown) => {
           this.#exhausted = true;
           this.fail(error);
-        },
-      );
+        });
     }
   }
 
+  /** @throws what looking at an input of the caller's throws */
   #accept(step: IteratorResult<Input>): void {
+    if (typeof step !== 'object' || step === null) {
+      throw expected('inputs', 'an iterator of { done, value }', step);
+    }
     if (step.done) {
       this.#exhausted = true;
       return;
@@ -123,8 +131,9 @@ class EmbeddingStream<Input> {
     const slot: Slot = { index: this.#nextIndex++, source: this.#steps.sourceOf(step.value) };
     this.#slots.push(slot);
     this.#preparing++;
-    this.#steps.prepare(step.value).then(
-      (prepared) => {
+    this.#steps
+      .prepare(step.value)
+      .then((prepared) => {
         this.#preparing--;
         if ('error' in prepared) {
           slot.result = { index: slot.index, source: slot.source, error: prepared.error };
@@ -134,9 +143,8 @@ class EmbeddingStream<Input> {
           this.#ready.push(slot);
         }
         this.#advance();
-      },
-      (error: unknown) => this.fail(error),
-    );
+      })
+      .catch((error: unknown) => this.fail(error));
   }
 
   #dispatch(): void {
@@ -152,16 +160,16 @@ class EmbeddingStream<Input> {
       this.#batches++;
       const pixels = batch.map((slot) => slot.pixels!);
       for (const slot of batch) delete slot.pixels;
-      this.#steps.infer(pixels).then(
-        (embeddings) => {
+      this.#steps
+        .infer(pixels)
+        .then((embeddings) => {
           this.#batches--;
           batch.forEach((slot, i) => {
             slot.result = { index: slot.index, id: slot.id!, source: slot.source, embedding: embeddings[i] };
           });
           this.#advance();
-        },
-        (error: unknown) => this.fail(error),
-      );
+        })
+        .catch((error: unknown) => this.fail(error));
     }
   }
 }

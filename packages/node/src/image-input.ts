@@ -53,11 +53,15 @@ function pathOf(url: URL): string | undefined {
 
 /** The source that an input will be known by, also where opening it fails. */
 export function sourceOf(input: ImageInput): string | undefined {
-  if (typeof input === 'object' && input !== null && 'image' in input) return input.source ?? sourceOf(input.image);
-  if (typeof input === 'string') return basename(input);
-  if (isUrl(input)) return basename(pathOf(input) ?? input.pathname);
-  if (isFile(input)) return input.name;
-  return undefined;
+  const named = typeof input === 'object' && input !== null && 'image' in input;
+  return (named ? input.source : undefined) ?? nameOf(named ? input.image : input);
+}
+
+/** Also of what is no picture, whatever it says of itself. */
+function nameOf(image: unknown): string | undefined {
+  if (typeof image === 'string') return basename(image);
+  if (isUrl(image)) return basename(pathOf(image) ?? String(image.pathname));
+  return isFile(image) ? image.name : undefined;
 }
 
 /**
@@ -85,7 +89,7 @@ export async function openImageInput(input: ImageInput): Promise<OpenedImage> {
     if (path !== undefined) return { path, id, source };
     throw new ImprintError(
       'INVALID_ARGUMENT',
-      `Expected a file: URL of this machine for image, got ${image.href.slice(0, 80)}. Download it first and pass its bytes.`,
+      `Expected a file: URL of this machine for image, got ${String(image.href).slice(0, 80)}. Download it first and pass its bytes.`,
     );
   }
   if (isBlob(image)) {

@@ -228,6 +228,39 @@ describe('streams', () => {
     await expect(all(backbone.embed(source()))).rejects.toThrow('the source broke');
   });
 
+  it('survives inputs and sources that are not what they say, each the fault of itself alone', async () => {
+    const loop: { image?: unknown } = {};
+    loop.image = loop;
+    const odd = [loop, { [Symbol.toStringTag]: 'URL' }, { image: { [Symbol.toStringTag]: 'File' } }] as ImageInput[];
+    async function* slowly() {
+      yield await photo(1);
+      for (const input of odd) yield input;
+      yield await photo(2);
+    }
+    for (const source of [slowly(), [await photo(1), ...odd, await photo(2)]]) {
+      const found = await all(backbone.embed(source));
+      expect(found.map((item) => ('error' in item ? item.error.code : 'ok'))).toEqual([
+        'ok',
+        'INVALID_ARGUMENT',
+        'INVALID_ARGUMENT',
+        'IMAGE_UNREADABLE',
+        'ok',
+      ]);
+    }
+    const throwing = {
+      get image(): never {
+        throw new Error('the getter broke');
+      },
+    } as unknown as ImageInput;
+    async function* late() {
+      yield throwing;
+    }
+    await expect(all(backbone.embed(late()))).rejects.toThrow('the getter broke');
+    await expect(all(backbone.embed([throwing]))).rejects.toThrow('the getter broke');
+    const noResult = { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve(undefined) }) };
+    await expect(all(backbone.embed(noResult as never))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
   it('serves several readers at once', async () => {
     const photos = await Promise.all([0, 1, 2, 3, 4, 5].map((seed) => photo(seed)));
     const [one, two] = await Promise.all([all(backbone.embed(photos)), all(backbone.embed([...photos].reverse()))]);

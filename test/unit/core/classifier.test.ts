@@ -342,6 +342,14 @@ describe('a classifier', () => {
       expect(() => classifier.merge(wrong)).toThrow(code('INVALID_ARGUMENT'));
       expect(() => new Classifier(wrong)).toThrow(code('INVALID_ARGUMENT'));
     }
+    expect(() => readyEmbeddings({ name: 'wide', dim: 2 ** 50 })).toThrow(code('INVALID_ARGUMENT'));
+    for (const sameClass of [
+      'a text',
+      { shares: [], byExamples: [] },
+      { shares: [0.1, 0.5], byExamples: [{}] },
+    ] as never[]) {
+      expect(() => readyEmbeddings({ name: 'odd', dim: 8, sameClass })).toThrow(code('BACKBONE_INVALID'));
+    }
     expect(classifier.hash()).toBe(before);
   });
 

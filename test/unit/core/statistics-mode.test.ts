@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Classifier, readyEmbeddings, type ReadyEmbedding } from '../../../packages/core/src/index.ts';
+import { ClassStatistics, MOST_EXAMPLES } from '../../../packages/core/src/memory/class-statistics.ts';
 import { studentTail5 } from '../../../packages/core/src/scores/statistics-detector.ts';
 import { clusterEmbedding } from '../../embeddings.ts';
 
@@ -156,6 +157,60 @@ describe('a classifier that keeps sums only', () => {
     );
     expect(classifier.snapshot()).toEqual(before);
   });
+});
+
+describe('forgetting in statistics mode', () => {
+  it('refuses what was never in where nothing could be solved without it, and takes out what was, to the last example', async () => {
+    const classifier = await learned([8, 8]);
+    const before = classifier.snapshot();
+    const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT' });
+    // Another class's, the same one twice, and one that nobody has seen.
+    await expect(classifier.forgetExamples('cat', pictures(1, 0, 1))).rejects.toEqual(refused);
+    await expect(classifier.forgetExamples('cat', [...pictures(0, 3, 4), ...pictures(0, 3, 4)])).rejects.toEqual(
+      refused,
+    );
+    await expect(classifier.forgetExamples('dog', pictures(7, 0, 1))).rejects.toEqual(refused);
+    expect(classifier.snapshot()).toEqual(before);
+    for (const [cluster, label] of ['cat', 'dog'].entries()) {
+      for (let i = 7; i >= 0; i--) {
+        await classifier.forgetExamples(label, pictures(cluster, i, i + 1));
+        if (classifier.numExamples > 0)
+          expect((await classifier.classify(pictures(1, 50, 51)[0])).ranking).not.toEqual([]);
+      }
+    }
+    expect(classifier.snapshot()).toEqual(new Classifier(backbone, { memory: 'statistics' }).snapshot());
+  });
+
+  it('refuses more examples than can be counted, in every way in, and keeps what it has', () => {
+    const sums = { count: MOST_EXAMPLES - 2, sums: new Float64Array(4), gram: new Float64Array(16) };
+    const [many, few] = [new ClassStatistics(1, 4), new ClassStatistics(1, 4)];
+    many.add('cat', sums);
+    few.add('dog', { ...sums, count: 3 });
+    const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT' });
+    expect(() => many.add('owl', { ...sums, count: 3 })).toThrow(refused);
+    expect(() => many.merge(few)).toThrow(refused);
+    expect(() => few.merge(many)).toThrow(refused);
+    expect([many.numExamples, few.numExamples, many.has('owl')]).toEqual([MOST_EXAMPLES - 2, 3, false]);
+    expect(() => new ClassStatistics(7, 4096)).toThrow(refused);
+  });
+});
+
+it('hears an abort while a source that is ready at once goes on and on', async () => {
+  const yieldToHost = () => new Promise<void>((resolve) => setImmediate(resolve));
+  for (const memory of ['examples', 'statistics'] as const) {
+    const classifier = new Classifier(backbone, { memory, yieldToHost });
+    await classifier.addClass('cat', pictures(0, 0, 3));
+    function* endless() {
+      for (let i = 0; ; i++) yield { ...pictures(0, 0, 1)[0], id: `${i}` };
+    }
+    const signal = AbortSignal.timeout(50);
+    await expect(classifier.addExamples('cat', endless(), { signal })).rejects.toMatchObject({ name: 'TimeoutError' });
+    const classifying = async () => {
+      for await (const _ of classifier.classifyMany(endless(), { signal: AbortSignal.timeout(50) }));
+    };
+    await expect(classifying()).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(classifier.numExamples).toBe(3);
+  }
 });
 
 describe('studentTail5', () => {

@@ -4,6 +4,7 @@ import type { BackboneIdentity, Preprocessing, Resample, SameClassCosines } from
 import { ImprintError } from '../errors.ts';
 import { FieldReader } from './field-reader.ts';
 import { parseSameClass } from './parse-same-class.ts';
+import { MOST_NUMBERS } from '../memory/codes.ts';
 
 /** How a tap's vector comes from its tensor: the class token, the mean of the patch tokens, or the tensor as it is. */
 export type Pooling = 'cls' | 'mean' | 'none';
@@ -101,16 +102,20 @@ function parseChannels(fields: FieldReader, key: 'mean' | 'std'): readonly [numb
   });
 }
 
+/** Pixels a side that a model may take: its input is 200 MB then. */
+const MOST_SIZE = 4096;
+
 /** The manifest's `input` object. */
 export function parseInput(fields: FieldReader): ManifestInput {
-  const size = fields.positiveInteger('size');
+  const isSize = (v: unknown): boolean => Number.isSafeInteger(v) && (v as number) >= 1 && (v as number) <= MOST_SIZE;
+  const size = fields.check<number>('size', `an integer from 1 to ${MOST_SIZE}`, isSize);
   return {
     name: fields.text('name'),
     size,
     resize: fields.check(
       'resize',
-      `an integer of at least size (${size})`,
-      (v) => Number.isSafeInteger(v) && (v as number) >= size,
+      `an integer from size (${size}) to ${MOST_SIZE}`,
+      (v) => isSize(v) && (v as number) >= size,
     ),
     resample: fields.oneOf<Resample>('resample', ['bicubic', 'bilinear']),
     mean: parseChannels(fields, 'mean'),
@@ -122,6 +127,8 @@ function parseOutput(fields: FieldReader): ManifestOutput {
   const name = fields.optionalText('name');
   const dim = fields.positiveInteger('dim');
   const entries = fields.list('taps', 'a list of at least one tap');
+  const isNarrow = (v: unknown): boolean => (v as number) * entries.length <= MOST_NUMBERS;
+  fields.check<number>('dim', `at most ${MOST_NUMBERS} numbers with all taps`, isNarrow);
   const readers = entries.map((entry, i) => new FieldReader(entry, `${fields.path}.taps[${i}]`, fields.where));
   const seen = new Set<string>();
   for (const reader of readers) {

@@ -36,11 +36,11 @@ export function leaveOneOutRows(
   for (const round of rounds) {
     const left = count - rows.length;
     if (left === 0) break;
-    if (round.length <= left) rows.push(...round);
+    if (round.length <= left) for (const i of round) rows.push(i);
     else {
       const hashes = new Map(round.map((i): [number, number] => [i, rowHash(codes, i * width, width)]));
       round.sort((a, b) => (hashes.get(a) as number) - (hashes.get(b) as number) || a - b);
-      rows.push(...round.slice(0, left));
+      for (const i of round.slice(0, left)) rows.push(i);
     }
   }
   return Int32Array.from(rows).sort();

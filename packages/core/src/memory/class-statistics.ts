@@ -4,8 +4,11 @@
  * (removal by id, nearest examples, leave-one-out) is refused.
  */
 
-import { ImprintError } from '../errors.ts';
+import { expected, ImprintError } from '../errors.ts';
+import type { FitContext } from '../head.ts';
+import { choleskyFactor } from '../linalg/cholesky.ts';
 import { classRecord, renameKey, type ClassSummary } from './class-map.ts';
+import { LARGEST_CODE } from './codes.ts';
 import { compareText } from './label.ts';
 import type { StatisticsMemory } from '../head.ts';
 
@@ -14,6 +17,15 @@ export interface StatisticsView extends StatisticsMemory {
   /** Labels in class index order, ascending by UTF-16 units. */
   readonly labels: readonly string[];
 }
+
+/** Counts are saved in 32 bits; sums of so many codes and of their products are exact in float64. */
+export const MOST_EXAMPLES = 2 ** 31 - 1;
+
+/** Share of a Gram matrix's mean diagonal entry that rounding stays below. */
+const ROUNDING = 1e-9;
+
+/** Columns that a Gram matrix may have: 2 GB. */
+const MOST_COLUMNS = 2 ** 14;
 
 interface ClassRecord {
   count: number;
@@ -39,6 +51,15 @@ export class ClassStatistics {
     this.taps = taps;
     this.dim = dim;
     this.width = taps * dim;
+    if (this.width > MOST_COLUMNS) {
+      const next = 'Use fewer taps, or memory "examples".';
+      throw expected(
+        'taps x dim',
+        `at most ${MOST_COLUMNS} numbers an example for memory "statistics"`,
+        this.width,
+        next,
+      );
+    }
     this.#gram = new Float64Array(this.width * this.width);
   }
 
@@ -77,6 +98,7 @@ export class ClassStatistics {
   /** Adds to a class, making it where it is new. The same picture twice counts twice: nothing here can tell. @returns how many */
   add(label: string, added: ExampleSums): number {
     if (added.count === 0) return 0;
+    this.#requireRoom(added.count);
     const record = this.#classes.get(label) ?? { count: 0, sums: new Float64Array(this.width) };
     this.#classes.set(label, record);
     this.#accumulate(record, added, 1);
@@ -85,20 +107,53 @@ export class ClassStatistics {
 
   /**
    * Takes examples out again, exactly: they have to be those that went in. A class left with none goes.
-   * @throws CLASS_NOT_FOUND; INVALID_ARGUMENT where they cannot have been in the class, and then nothing has changed
+   * @throws CLASS_NOT_FOUND; INVALID_ARGUMENT where their sums show that they were not in the class (`requirePossible` sees more), and
+   *   then nothing has changed
    */
   subtract(label: string, removed: ExampleSums): void {
     const record = this.#record(label);
     const left = record.count - removed.count;
     // A sum of codes is at most 127 a count, and 0 for none: a cheap way to notice examples that were never in.
-    if (left < 0 || record.sums.some((sum, j) => Math.abs(sum - removed.sums[j]) > 127 * left)) {
-      throw new ImprintError(
-        'INVALID_ARGUMENT',
-        `Expected examples that class ${JSON.stringify(label)} was learned from (it has ${record.count}), got ${removed.count} that cannot all be. Pass the same inputs as when they were added.`,
-      );
+    if (left < 0 || record.sums.some((sum, j) => Math.abs(sum - removed.sums[j]) > LARGEST_CODE * left)) {
+      throw neverIn(label, record.count, removed.count);
     }
     this.#accumulate(record, removed, -1);
     if (left === 0) this.#classes.delete(label);
+  }
+
+  /**
+   * Whether what would be left by `subtract` can be the sums of examples: no direction may have less than no scatter within classes.
+   * Of examples that were never in, it notices all those without which nothing could be solved any more.
+   * @throws CLASS_NOT_FOUND; INVALID_ARGUMENT
+   */
+  async requirePossible(label: string, removed: ExampleSums, context: FitContext): Promise<void> {
+    const { width, counts, sums, gram, labels } = this.view();
+    const k = labels.indexOf(label);
+    const refusal = neverIn(label, this.#record(label).count, removed.count);
+    counts[k] -= removed.count;
+    for (let j = 0; j < width; j++) sums[k * width + j] -= removed.sums[j];
+    for (let i = 0; i < gram.length; i++) gram[i] -= removed.gram[i];
+    if (counts[k] < 0) throw refusal;
+    let trace = 0;
+    for (let i = 0; i < width; i++) trace += gram[i * width + i];
+    if (!(trace > 0)) {
+      if (trace < 0 || gram.some((product) => product !== 0)) throw refusal;
+      return;
+    }
+    for (const [c, count] of counts.entries()) {
+      const factor = count > 0 ? 1 / Math.sqrt(count) : 0;
+      for (let j = c * width; j < (c + 1) * width; j++) sums[j] *= factor;
+    }
+    const shape = { m: width, n: width, k: labels.length, transposeA: true };
+    const between = await context.gemm.f64(sums, sums, shape);
+    for (let i = 0; i < gram.length; i++) gram[i] -= between[i];
+    try {
+      // A scatter of few examples has directions without any; what rounding makes of those is far below one example's share.
+      await choleskyFactor(gram, width, context, (ROUNDING * trace) / width);
+    } catch (cause) {
+      if (cause instanceof ImprintError && cause.code === 'NOT_POSITIVE_DEFINITE') throw refusal;
+      throw cause;
+    }
   }
 
   /** Gives a class another label. @throws CLASS_NOT_FOUND; CLASS_EXISTS where `to` is another class */
@@ -116,6 +171,7 @@ export class ClassStatistics {
 
   /** Adds another memory's sums. A picture in both counts twice. */
   merge(other: ClassStatistics): void {
+    this.#requireRoom(other.numExamples);
     const nothing = new Float64Array(0);
     for (const [label, { count, sums }] of other.#classes) this.add(label, { count, sums, gram: nothing });
     for (let i = 0; i < this.#gram.length; i++) this.#gram[i] += other.#gram[i];
@@ -139,7 +195,20 @@ export class ClassStatistics {
     this.#numExamples += sign * count;
   }
 
+  /** @throws INVALID_ARGUMENT, before anything has changed */
+  #requireRoom(count: number): void {
+    const total = this.#numExamples + count;
+    if (total > MOST_EXAMPLES) throw expected('examples', `at most ${MOST_EXAMPLES} in all`, total);
+  }
+
   #record(label: string): ClassRecord {
     return classRecord(this.#classes, label);
   }
+}
+
+function neverIn(label: string, count: number, removed: number): ImprintError {
+  return new ImprintError(
+    'INVALID_ARGUMENT',
+    `Expected examples that class ${JSON.stringify(label)} was learned from (it has ${count}), got ${removed} that cannot all be. Pass the same inputs as when they were added.`,
+  );
 }

@@ -5,6 +5,11 @@ import { ImprintError } from '../errors.ts';
 /** Units of standard deviation that the largest code stands for: a unit vector's entries are about 1/sqrt(dim). */
 const RANGE = 6;
 
+export const LARGEST_CODE = 127;
+
+/** Numbers that an embedding may have, all taps together. */
+export const MOST_NUMBERS = 2 ** 24;
+
 /** The factor from an entry of a unit vector to its code: `sqrt(dim) * 127 / 6`. */
 export function codeScale(dim: number): number {
   return (Math.sqrt(dim) * 127) / RANGE;

@@ -4,6 +4,9 @@ import { ImprintError, describe } from '../errors.ts';
 
 export const MAX_LABEL_LENGTH = 1000;
 
+/** Any character that is seen: no space, control, mark of direction or joiner, nor the empty Braille pattern. */
+const VISIBLE = /[^\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
+
 /**
  * The canonical form (NFC) of a label: `é` typed as one character or as `e` and an accent is one label.
  * @throws INVALID_LABEL where it is no string, blank, over 1,000 UTF-16 units, or holds half of a surrogate pair
@@ -13,7 +16,7 @@ export function canonicalLabel(label: unknown): string {
     throw new ImprintError('INVALID_LABEL', `Expected a string for the label, got ${describe(label)}.`);
   }
   const canonical = label.normalize('NFC');
-  if (canonical.trim() === '') {
+  if (!VISIBLE.test(canonical)) {
     throw new ImprintError(
       'INVALID_LABEL',
       'Expected a label with at least one visible character, got a blank one. Name the class.',

@@ -87,7 +87,7 @@ class Search {
       seen.add(index);
       const node = this.nodes[index];
       operators.add(node.opType);
-      if (!SIZE_ONLY.has(node.opType)) open.push(...node.inputs);
+      if (!SIZE_ONLY.has(node.opType)) for (const input of node.inputs) open.push(input);
     }
     return found ? operators : undefined;
   }
@@ -150,7 +150,7 @@ function tokenWeight(search: Search, tensor: string): readonly number[] | undefi
     const dims = search.graph.initializers.get(current)?.dims;
     if (dims?.length === 3) return dims;
     const node = search.node(current);
-    if (node && !SIZE_ONLY.has(node.opType)) open.push(...[...node.inputs].reverse());
+    if (node && !SIZE_ONLY.has(node.opType)) for (const input of node.inputs.toReversed()) open.push(input);
   }
   return undefined;
 }
@@ -178,7 +178,7 @@ function countPrefix(
         dim ??= dims?.[2];
       }
     }
-    open.push(...node.inputs);
+    for (const input of node.inputs) open.push(input);
   }
   return { tokens, dim };
 }

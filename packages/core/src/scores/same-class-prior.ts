@@ -84,7 +84,7 @@ export class SameClassPrior {
       if (exponent < LEAST_EXPONENT) continue;
       const cosines = sameClass.byExamples.findLast(({ examples }) => examples <= count)!.cosines;
       const first = chosen.length;
-      chosen.push(...byCount.get(count)!);
+      for (const k of byCount.get(count)!) chosen.push(k);
       tiers.push({ exponent, cosines, first, end: chosen.length });
     }
     if (tiers.length === 0) return undefined;

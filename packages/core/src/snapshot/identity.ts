@@ -3,6 +3,7 @@
 import type { BackboneIdentity, Preprocessing } from '../backbone.ts';
 import { ImprintError } from '../errors.ts';
 import { invalid } from './safetensors.ts';
+import { MOST_NUMBERS } from '../memory/codes.ts';
 
 /** Checks a parsed identity. @throws SNAPSHOT_INVALID */
 export function checkIdentity(value: unknown): BackboneIdentity {
@@ -10,7 +11,8 @@ export function checkIdentity(value: unknown): BackboneIdentity {
   if (typeof name !== 'string' || typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) {
     throw invalid('it does not name its backbone');
   }
-  if (!isCount(dim) || !Array.isArray(taps) || taps.length === 0 || !taps.every((tap) => typeof tap === 'string')) {
+  const isWide = !isCount(dim) || !Array.isArray(taps) || dim * taps.length > MOST_NUMBERS;
+  if (isWide || taps.length === 0 || !taps.every((tap) => typeof tap === 'string')) {
     throw invalid("its backbone's dimension or taps are not understood");
   }
   const base = { name, sha256, dim, taps: taps as string[] };

@@ -68,18 +68,25 @@ export function decodeTensors(file: Uint8Array): TensorFile {
   const data = file.subarray(8 + headerLength);
   const metadata = new Map<string, string>();
   const tensors = new Map<string, Tensor>();
-  let end = 0;
+  const ranges: [number, number][] = [];
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') {
-      for (const [key, text] of Object.entries(value as object)) {
+      if (typeof value !== 'object' || value === null) throw invalid('its metadata is no JSON object');
+      for (const [key, text] of Object.entries(value)) {
         if (typeof text !== 'string') throw invalid(`metadata ${JSON.stringify(key)} is no string`);
         metadata.set(key, text);
       }
     } else {
-      const [tensor, tensorEnd] = readTensor(name, value, data);
+      const [tensor, start, end] = readTensor(name, value, data);
       tensors.set(name, tensor);
-      end = Math.max(end, tensorEnd);
+      ranges.push([start, end]);
     }
+  }
+  // One after the other, as the format wants them: a thousand names for the same bytes would be read a thousand times.
+  let end = 0;
+  for (const [start, next] of ranges.sort((a, b) => a[0] - b[0] || a[1] - b[1])) {
+    if (start !== end) throw invalid(`its tensors overlap or leave a gap at byte ${end} of its data`);
+    end = next;
   }
   if (end !== data.length) throw invalid(`its header speaks of ${end} bytes of data, it has ${data.length}`);
   return { metadata, tensors };
@@ -106,7 +113,7 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function readTensor(name: string, value: unknown, data: Uint8Array): [Tensor, number] {
+function readTensor(name: string, value: unknown, data: Uint8Array): [Tensor, number, number] {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   const elementBytes = typeof dtype === 'string' ? ELEMENT_BYTES[dtype as TensorType] : undefined;
   const quoted = JSON.stringify(name);
@@ -120,7 +127,7 @@ function readTensor(name: string, value: unknown, data: Uint8Array): [Tensor, nu
       `tensor ${quoted} should hold ${sizeBytes} bytes and the file ends before, or it is described wrongly`,
     );
   }
-  return [{ type: dtype as TensorType, shape, bytes: data.subarray(start, end) }, end];
+  return [{ type: dtype as TensorType, shape, bytes: data.subarray(start, end) }, start, end];
 }
 
 function isCounts(value: unknown): value is number[] {

@@ -1,6 +1,7 @@
 /** The content of a classifier that keeps sums only, as tensors and back. The Gram matrix is symmetric: one triangle is written. */
 
-import { ClassStatistics, type StatisticsView } from '../memory/class-statistics.ts';
+import { ClassStatistics, MOST_EXAMPLES, type StatisticsView } from '../memory/class-statistics.ts';
+import { LARGEST_CODE } from '../memory/codes.ts';
 import type { EncodedContent } from './examples-content.ts';
 import { bytesOf, invalid, type Tensor } from './safetensors.ts';
 import { aligned, take } from './take.ts';
@@ -34,6 +35,12 @@ export function decodeStatistics(
   const triangle = new Float64Array(aligned(take(tensors, 'gram_lower', 'F64', [size]).bytes));
   if (counts.some((count) => count < 1)) throw invalid('a class in it is empty');
   if (!sums.every(Number.isInteger) || !triangle.every(Number.isInteger)) throw invalid('its sums are no integers');
+  const numExamples = counts.reduce((sum, count) => sum + count, 0);
+  if (numExamples > MOST_EXAMPLES) throw invalid(`it speaks of ${numExamples} examples`);
+  const isPossible =
+    sums.every((sum, at) => Math.abs(sum) <= LARGEST_CODE * counts[Math.floor(at / width)]) &&
+    triangle.every((sum) => Math.abs(sum) <= LARGEST_CODE ** 2 * numExamples);
+  if (!isPossible) throw invalid('its sums are larger than any examples add up to');
 
   const gram = new Float64Array(width * width);
   for (let i = 0, at = 0; i < width; i++) {
@@ -42,6 +49,5 @@ export function decodeStatistics(
       gram[j * width + i] = triangle[at];
     }
   }
-  const numExamples = counts.reduce((sum, count) => sum + count, 0);
   return ClassStatistics.of({ taps, dim, width, numClasses, numExamples, counts, sums, gram, labels });
 }

@@ -70,7 +70,17 @@ describe('parseManifest', () => {
     [
       'a resize below size',
       { ...stacked, input: { ...stacked.input, resize: 7 } },
-      'Expected an integer of at least size (8) for input.resize in m, got 7',
+      'Expected an integer from size (8) to 4096 for input.resize in m, got 7',
+    ],
+    [
+      'an input that no memory holds',
+      { ...stacked, input: { ...stacked.input, size: 100_000 } },
+      'Expected an integer from 1 to 4096 for input.size in m, got 100000',
+    ],
+    [
+      'embeddings that no memory holds',
+      { ...stacked, output: { ...stacked.output, dim: 2 ** 33 } },
+      'Expected at most 16777216 numbers with all taps for output.dim in m, got 8589934592',
     ],
     [
       'another resampling',

@@ -18,6 +18,7 @@ describe('canonicalLabel', () => {
     ['blanks', ' \t\n'],
     ['10,000 characters', 'x'.repeat(10_000)],
     ['half of a surrogate pair', 'a\ud83e'],
+    ['characters that are not seen', '\u200b\u00ad\u2800\ufe0f\u202e\0'],
     ['a number', 7],
     ['undefined', undefined],
   ])('refuses %s', (_name, label) => {

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeTensors, encodeTensors } from '../../../../packages/core/src/snapshot/safetensors.ts';
+import {
+  bytesOf,
+  decodeTensors,
+  encodeTensors,
+  type Tensor,
+} from '../../../../packages/core/src/snapshot/safetensors.ts';
 import { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION } from '../../../../packages/core/src/snapshot/snapshot.ts';
+import { decodeStatistics } from '../../../../packages/core/src/snapshot/statistics-content.ts';
 import { requireSameBackbone } from '../../../../packages/core/src/snapshot/identity.ts';
 import { clusterMemory } from '../../../embeddings.ts';
 
@@ -23,6 +29,17 @@ const options = { head: 'auto', unknownBelow: 0.01 };
 function file(counts: readonly number[] = [3, 1, 2]): Uint8Array {
   return encodeSnapshot({ identity, options, content: clusterMemory(counts, 2, 6) });
 }
+
+/** A safetensors file of this header, and so many bytes of data. */
+function container(header: object, dataBytes = 0): Uint8Array {
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const bytes = new Uint8Array(8 + json.length + dataBytes);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+  bytes.set(json, 8);
+  return bytes;
+}
+
+const tensor = (start: number, end: number) => ({ dtype: 'U8', shape: [end - start], data_offsets: [start, end] });
 
 /** The file with its metadata changed, still a valid safetensors file. */
 function withMetadata(changes: Record<string, string>): Uint8Array {
@@ -108,8 +125,37 @@ describe('a snapshot', () => {
     ['a text', new TextEncoder().encode('hello, this is not a classifier')],
     ['zeros', new Uint8Array(64)],
     ['a header that claims terabytes', new Uint8Array([255, 255, 255, 255, 255, 255, 0, 0, 123])],
+    ['without metadata', container({ __metadata__: null })],
+    ['many names for the same bytes', container({ a: tensor(0, 8), b: tensor(0, 8) }, 8)],
+    ['with tensors that overlap', container({ a: tensor(0, 8), b: tensor(4, 12) }, 12)],
+    ['with a gap between tensors', container({ a: tensor(0, 4), b: tensor(8, 12) }, 12)],
   ])('is refused when it is %s', (_name, bytes) => {
     expect(() => decodeSnapshot(bytes)).toThrow(expect.objectContaining({ code: 'SNAPSHOT_INVALID' }));
+  });
+
+  it('is refused where its sums are those of no examples, or of more than can be counted', () => {
+    const decoded = (counts: readonly number[], sums: number, gram: number) => {
+      const tensors = new Map<string, Tensor>([
+        ['class_counts', { type: 'I32', shape: [counts.length], bytes: bytesOf(Int32Array.from(counts)) }],
+        [
+          'class_sums',
+          { type: 'F64', shape: [counts.length, 1, 2], bytes: bytesOf(new Float64Array(2 * counts.length).fill(sums)) },
+        ],
+        ['gram_lower', { type: 'F64', shape: [3], bytes: bytesOf(new Float64Array(3).fill(gram)) }],
+      ]);
+      return decodeStatistics(
+        counts.map((_, k) => `c${k}`),
+        1,
+        2,
+        tensors,
+      );
+    };
+    const refused = expect.objectContaining({ code: 'SNAPSHOT_INVALID' });
+    expect(decoded([3, 1], 127, 4 * 127 ** 2).numExamples).toBe(4);
+    expect(() => decoded([3, 1], 128, 9)).toThrow(refused);
+    expect(() => decoded([3, 1], 1e308, 9)).toThrow(refused);
+    expect(() => decoded([3, 1], 1, 4 * 127 ** 2 + 1)).toThrow(refused);
+    expect(() => decoded([2 ** 31 - 1, 1], 1, 1)).toThrow(refused);
   });
 });
 
