@@ -27,6 +27,7 @@ const CORE_FLOORS: readonly (readonly string[])[] = [
     'evaluate-classifier',
     'from-transformers-pipeline',
     'load-seldom',
+    'batches-at-hand',
     'pending-solution',
     'predict',
     'ready-embeddings',

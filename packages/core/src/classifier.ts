@@ -1,6 +1,7 @@
 /** The facade: a classifier that learns a class from a few examples at once, and forgets nothing. */
 
 import type { Backbone, Embedded } from './backbone.ts';
+import { batchesAtHand } from './batches-at-hand.ts';
 import {
   commitExamples,
   emptyContent,
@@ -250,7 +251,8 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   }
 
   /**
-   * Classifies inputs as they come, in order; an input that cannot be read yields its error and the stream goes on.
+   * Classifies inputs as they come, in order, without waiting for those after them; an input that cannot be read yields its error and
+   * the stream goes on.
    * Changes to the classifier while the stream runs are seen from its next batch on.
    * @throws NO_CLASSES before the first class
    */
@@ -263,17 +265,13 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     const embedding = this.backbone.embed(requireIterable(inputs, 'inputs'), signalOf(options));
     const letGo = this.#solution().hold();
     try {
-      let batch: Embedded[] = [];
-      let batches = 0;
-      for await (const embedded of embedding) {
-        batch.push(embedded);
-        if (batch.length === CLASSIFY_BATCH) {
-          yield* await this.#classifyBatch(batch, options);
-          batch = [];
-          if (++batches % (TURN_INPUTS / CLASSIFY_BATCH) === 0) await this.#context.yieldToHost?.();
-        }
+      let count = 0;
+      for await (const batch of batchesAtHand(embedding, CLASSIFY_BATCH, this.#context.yieldToHost)) {
+        yield* await this.#classifyBatch(batch, options);
+        if ((count += batch.length) < TURN_INPUTS) continue;
+        count = 0;
+        await this.#context.yieldToHost?.();
       }
-      if (batch.length > 0) yield* await this.#classifyBatch(batch, options);
     } finally {
       letGo();
     }
