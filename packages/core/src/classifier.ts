@@ -34,7 +34,7 @@ import { DEFAULT_UNKNOWN_BELOW } from './scores/novelty-p-value.ts';
 import { requireSameBackbone } from './snapshot/identity.ts';
 import { Carry } from './memory/carry.ts';
 import { PendingSolution } from './pending-solution.ts';
-import { CLASSIFY_BATCH, type PredictOptions } from './predict.ts';
+import { checkPredictOptions, CLASSIFY_BATCH, type PredictOptions } from './predict.ts';
 import { checkHead, solve, type Solution } from './solution.ts';
 import type { Store } from './store.ts';
 
@@ -263,6 +263,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     this.#requireUsable();
     this.#requireClasses();
     const embedding = this.backbone.embed(requireIterable(inputs, 'inputs'), signalOf(options));
+    checkPredictOptions(options);
     const letGo = this.#solution().hold();
     try {
       let count = 0;
@@ -299,11 +300,11 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     const rows = solution.head.leaveOneOutRows?.length ?? this.numExamples;
     if (rows < this.numExamples) {
       // Answers need a sample of leave-one-out, a review as much of it as can be had.
-      const context = { ...this.#context, leaveOneOutEntries: REVIEW_ENTRIES, ...(signal && { signal }) };
+      const context = { ...this.#contextOf(signal), leaveOneOutEntries: REVIEW_ENTRIES };
       solution = await solve(this.#content, this.head, this.unknownBelow, context);
     }
     const { reviewExamples } = await loadSeldom();
-    return (await reviewExamples(solution, this.#context, most)) as ReviewReport<Label>;
+    return (await reviewExamples(solution, this.#contextOf(signal), most)) as ReviewReport<Label>;
   }
 
   /** Which unlabelled inputs to label next, the most useful first. @throws NO_CLASSES; UNSUPPORTED in statistics mode */
@@ -313,10 +314,12 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   ): Promise<SuggestedInput[]> {
     exampleMemory(this.#content, 'suggest', 'Learn with memory "examples" to use it.');
     this.#requireClasses();
+    const { signal, count = 10 } = requireOptions(options);
+    if (!Number.isSafeInteger(count) || count < 1) throw expected('count', 'a positive integer', count);
     const embedded: Embedded[] = [];
     for await (const item of this.backbone.embed(requireIterable(pool, 'pool'), signalOf(options))) embedded.push(item);
     const { suggestInputs } = await loadSeldom();
-    return suggestInputs(await this.#solve(options.signal), this.#context, embedded, options.count ?? 10);
+    return suggestInputs(await this.#solve(signal), this.#contextOf(signal), embedded, count);
   }
 
   /** Which head answers at present, its parameters, and why. @throws NO_CLASSES */
@@ -412,6 +415,10 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     this.#requireClasses();
     signal?.throwIfAborted();
     return this.#pending?.solved;
+  }
+
+  #contextOf(signal: AbortSignalLike | undefined): FitContext {
+    return signal === undefined ? this.#context : { ...this.#context, signal };
   }
 
   async #solve(signal: AbortSignalLike | undefined): Promise<Solution> {

@@ -45,13 +45,13 @@ export async function predict(
   numQueries: number,
   options: PredictOptions,
 ): Promise<Prediction[]> {
-  checkOptions(options);
+  checkPredictOptions(options);
   return predictions(parts, codes, numQueries, await manyScores(parts.head, codes, numQueries), options);
 }
 
 /** The same of one query, at once. */
 export function predictOne(parts: Parts, codes: Int8Array, options: PredictOptions): Prediction {
-  checkOptions(options);
+  checkPredictOptions(options);
   const { scores } = parts;
   parts.head.scoresInto(codes, 1, scores);
   return predictions(parts, codes, 1, scores, options)[0];
@@ -101,7 +101,8 @@ function rank(probabilities: Float64Array, from: number, labels: readonly string
   return best;
 }
 
-function checkOptions({ top = TOP, nearest = NEAREST }: PredictOptions): void {
+/** @throws INVALID_ARGUMENT for `top` or `nearest` that are no counts */
+export function checkPredictOptions({ top = TOP, nearest = NEAREST }: PredictOptions): void {
   checkCount('top', top, 1);
   checkCount('nearest', nearest, 0);
 }

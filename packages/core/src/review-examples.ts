@@ -69,7 +69,6 @@ export async function suggestInputs(
   embedded: readonly Embedded[],
   count: number,
 ): Promise<SuggestedInput[]> {
-  if (!Number.isSafeInteger(count) || count < 1) throw expected('count', 'a positive integer', count);
   const { memory } = examplesOf(solution);
   const { taps, dim, width } = memory;
   const readable = embedded.flatMap((item) => ('error' in item ? [] : [item]));

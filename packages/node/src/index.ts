@@ -22,3 +22,23 @@ export type { ModelContent, ReadModelOptions } from './models/model-content.ts';
 export { createClassifier, type CreateClassifierOptions, type NodeClassifierOptions } from './create-classifier.ts';
 export { openClassifier, saveClassifier, updateClassifier, type OpenClassifierOptions } from './open-classifier.ts';
 export { inspectRuntime, type RuntimeReport } from './inspect-runtime.ts';
+
+// What the verbs give and take, so that a program imports one package.
+export { Classifier, ImprintError, type ImprintErrorCode } from '@imprint/core';
+export type {
+  AddOptions,
+  AddReport,
+  Backbone,
+  Classified,
+  ClassifyOptions,
+  EvaluateOptions,
+  EvaluationResult,
+  HeadReport,
+  LabelledInput,
+  MemoryMode,
+  NearestExample,
+  Prediction,
+  RankedLabel,
+  ReviewReport,
+  SuggestedInput,
+} from '@imprint/core';

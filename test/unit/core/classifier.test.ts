@@ -342,6 +342,10 @@ describe('a classifier', () => {
       expect(() => classifier.merge(wrong)).toThrow(code('INVALID_ARGUMENT'));
       expect(() => new Classifier(wrong)).toThrow(code('INVALID_ARGUMENT'));
     }
+    // Before a picture is looked at.
+    const untouched = { [Symbol.iterator]: () => expect.unreachable() } as never;
+    await expect(classifier.suggest(untouched, { count: 0 })).rejects.toEqual(code('INVALID_ARGUMENT'));
+    await expect(classifier.classifyMany(untouched, { top: -1 }).next()).rejects.toEqual(code('INVALID_ARGUMENT'));
     expect(() => readyEmbeddings({ name: 'wide', dim: 2 ** 50 })).toThrow(code('INVALID_ARGUMENT'));
     for (const sameClass of [
       'a text',
