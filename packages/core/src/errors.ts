@@ -21,6 +21,7 @@ export type ImprintErrorCode =
   | 'DEVICE_UNAVAILABLE'
   | 'DEVICE_INACCURATE'
   | 'DOWNLOAD_FAILED'
+  | 'FILE_NOT_FOUND'
   | 'FILE_UNREADABLE'
   | 'FILE_UNWRITABLE'
   | 'FILE_BUSY'

@@ -18,6 +18,9 @@ export interface CreateClassifierOptions extends NodeClassifierOptions, LoadBack
   readonly backbone?: string | Backbone<ImageInput>;
 }
 
+/** Options with a backbone of other inputs than pictures. */
+export type OtherInputs<Options, Input> = Omit<Options, 'backbone'> & { readonly backbone: Backbone<Input> };
+
 let sharedGemm: Promise<Gemm> | undefined;
 
 /** One matrix engine for the process: its sessions are small, on the CPU, and keep no process alive. */
@@ -61,8 +64,13 @@ export async function coreOptions(options: NodeClassifierOptions, ownsBackbone: 
  * @throws INVALID_ARGUMENT for an unknown head or device; what `loadBackbone` throws
  */
 export async function createClassifier<Label extends string = string>(
-  options: CreateClassifierOptions = {},
-): Promise<Classifier<ImageInput, Label>> {
+  options?: CreateClassifierOptions,
+): Promise<Classifier<ImageInput, Label>>;
+/** The same on a backbone of other inputs than pictures, such as `readyEmbeddings` or `fromTransformersPipeline`. */
+export async function createClassifier<Input, Label extends string = string>(
+  options: OtherInputs<CreateClassifierOptions, Input>,
+): Promise<Classifier<Input, Label>>;
+export async function createClassifier(options: CreateClassifierOptions = {}): Promise<Classifier<ImageInput>> {
   const { backbone: wanted, ...rest } = options;
   const owns = wanted === undefined || typeof wanted === 'string';
   // Side by side with the backbone, which is told first where neither loads.
@@ -70,7 +78,7 @@ export async function createClassifier<Label extends string = string>(
   core.catch(() => undefined);
   const backbone = owns ? await loadBackbone(wanted, rest) : wanted;
   try {
-    return new Classifier<ImageInput, Label>(backbone, await core);
+    return new Classifier<ImageInput>(backbone, await core);
   } catch (error) {
     if (owns) await backbone.dispose();
     throw error;

@@ -12,7 +12,8 @@ export interface Prepared {
 /** What a backbone does for a stream. A rejected promise ends the stream; a picture's own fault is an `error` instead. */
 export interface EmbeddingSteps<Input> {
   sourceOf(input: Input): string | undefined;
-  prepare(input: Input): Promise<Prepared | { readonly error: ImprintError }>;
+  /** @param isWanted false once the stream has ended: what the promise then says is not heard */
+  prepare(input: Input, isWanted: () => boolean): Promise<Prepared | { readonly error: ImprintError }>;
   /** One embedding, taps x dim, for each of up to `batchSize` pictures. */
   infer(pixels: Float32Array<ArrayBuffer>[]): Promise<Float32Array[]>;
   readonly batchSize: number;
@@ -132,7 +133,7 @@ class EmbeddingStream<Input> {
     this.#slots.push(slot);
     this.#preparing++;
     this.#steps
-      .prepare(step.value)
+      .prepare(step.value, () => this.#failure === undefined)
       .then((prepared) => {
         this.#preparing--;
         if ('error' in prepared) {

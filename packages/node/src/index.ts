@@ -19,7 +19,8 @@ export type { Manifest } from '@imprint/core';
 export { cacheFolder } from './models/model-cache.ts';
 export { verifyModel, type VerifiedPrecision } from './models/verify-model.ts';
 export type { ModelContent, ReadModelOptions } from './models/model-content.ts';
-export { createClassifier, type CreateClassifierOptions, type NodeClassifierOptions } from './create-classifier.ts';
+export { createClassifier } from './create-classifier.ts';
+export type { CreateClassifierOptions, NodeClassifierOptions, OtherInputs } from './create-classifier.ts';
 export { openClassifier, saveClassifier, updateClassifier, type OpenClassifierOptions } from './open-classifier.ts';
 export { inspectRuntime, type RuntimeReport } from './inspect-runtime.ts';
 

@@ -95,7 +95,7 @@ class WorkerBackbone implements NodeBackbone {
     const values = this.identity.taps.length * this.identity.dim;
     const steps = {
       sourceOf,
-      prepare: (input: ImageInput) => this.#pictures.prepare(input),
+      prepare: (input: ImageInput, isWanted: () => boolean) => this.#pictures.prepare(input, isWanted),
       infer: (pixels: Float32Array<ArrayBuffer>[]) => this.#lanes.run(pixels, values),
       batchSize,
       // One batch running and one waiting for each session.

@@ -2,7 +2,7 @@
 
 import { Classifier, expected, ImprintError, requireOptions, snapshotIdentity } from '@imprint/core';
 import type { Backbone, BackboneIdentity, Store } from '@imprint/core';
-import { coreOptions, type NodeClassifierOptions } from './create-classifier.ts';
+import { coreOptions, type NodeClassifierOptions, type OtherInputs } from './create-classifier.ts';
 import { fileStore } from './file-store.ts';
 import type { ImageInput } from './image-input.ts';
 import { loadBackbone, type LoadBackboneOptions, type NodeBackbone } from './load-backbone.ts';
@@ -24,21 +24,27 @@ const PLAIN_NAME = /^[\w][\w.-]*$/;
  *     await using classifier = await openClassifier('pets.imprint');
  *     const { label, confidence } = await classifier.classify('who-is-this.jpg');
  *
- * @throws FILE_UNREADABLE where there is none, SNAPSHOT_INVALID, SNAPSHOT_VERSION, BACKBONE_MISMATCH, BACKBONE_NOT_FOUND
+ * @throws FILE_NOT_FOUND where there is none, FILE_UNREADABLE, SNAPSHOT_INVALID, SNAPSHOT_VERSION, BACKBONE_MISMATCH, BACKBONE_NOT_FOUND
  *   where the named backbone is not here; what `loadBackbone` throws
  */
 export async function openClassifier<Label extends string = string>(
   path: string,
+  options?: OpenClassifierOptions,
+): Promise<Classifier<ImageInput, Label>>;
+/** The same on a backbone of other inputs than pictures, such as `readyEmbeddings`. */
+export async function openClassifier<Input, Label extends string = string>(
+  path: string,
+  options: OtherInputs<OpenClassifierOptions, Input>,
+): Promise<Classifier<Input, Label>>;
+export async function openClassifier(
+  path: string,
   options: OpenClassifierOptions = {},
-): Promise<Classifier<ImageInput, Label>> {
+): Promise<Classifier<ImageInput>> {
   return restore(fileStore(path), options);
 }
 
 /** Saves a classifier at `path`: a crash leaves the old file or the new one. @throws FILE_UNWRITABLE, FILE_BUSY */
-export async function saveClassifier<Label extends string>(
-  classifier: Classifier<ImageInput, Label>,
-  path: string,
-): Promise<void> {
+export async function saveClassifier(classifier: { save(store: Store): Promise<void> }, path: string): Promise<void> {
   const isClassifier = typeof (classifier as Partial<typeof classifier> | null)?.save === 'function';
   if (!isClassifier) throw expected('classifier', 'a Classifier', classifier);
   const store = fileStore(path);
@@ -58,25 +64,33 @@ export async function updateClassifier<Result, Label extends string = string>(
   path: string,
   options: OpenClassifierOptions,
   change: (classifier: Classifier<ImageInput, Label>) => Result | Promise<Result>,
+): Promise<Result>;
+/** The same on a backbone of other inputs than pictures. */
+export async function updateClassifier<Result, Input, Label extends string = string>(
+  path: string,
+  options: OtherInputs<OpenClassifierOptions, Input>,
+  change: (classifier: Classifier<Input, Label>) => Result | Promise<Result>,
+): Promise<Result>;
+export async function updateClassifier<Result>(
+  path: string,
+  options: OpenClassifierOptions,
+  change: (classifier: Classifier<ImageInput>) => Result | Promise<Result>,
 ): Promise<Result> {
   if (typeof change !== 'function') throw expected('change', 'a function that changes the classifier', change);
   const store = fileStore(path);
   return store.exclusively(async () => {
-    await using classifier = await restore<Label>(store, options);
+    await using classifier = await restore(store, options);
     const result = await change(classifier);
     await classifier.save(store);
     return result;
   });
 }
 
-async function restore<Label extends string>(
-  store: Store,
-  options: OpenClassifierOptions,
-): Promise<Classifier<ImageInput, Label>> {
+async function restore(store: Store, options: OpenClassifierOptions): Promise<Classifier<ImageInput>> {
   const bytes = await store.read();
   if (bytes === undefined) {
     throw new ImprintError(
-      'FILE_UNREADABLE',
+      'FILE_NOT_FOUND',
       `Expected a classifier at ${store.location}, found no file. Check the path, or learn one first.`,
     );
   }
@@ -91,7 +105,7 @@ async function restore<Label extends string>(
     : (wanted ?? absentBackbone(identity()));
   try {
     const ready = await core;
-    return ofFile(store.location, () => Classifier.restore<ImageInput, Label>(bytes, backbone, ready));
+    return ofFile(store.location, () => Classifier.restore<ImageInput>(bytes, backbone, ready));
   } catch (error) {
     if (owns) await backbone.dispose();
     throw error;

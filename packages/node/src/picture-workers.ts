@@ -42,14 +42,18 @@ export class PictureWorkers {
     this.#leastBusy();
   }
 
-  /** A picture's id and pixels, or what is wrong with it. Rejects when the worker fails. */
-  async prepare(input: ImageInput): Promise<PictureReply | { readonly error: ImprintError }> {
+  /**
+   * A picture's id and pixels, or what is wrong with it. Rejects when the worker fails, and where nobody wants it any more when its
+   * turn comes: the pictures of a stream that has ended let others by.
+   */
+  async prepare(input: ImageInput, isWanted: () => boolean): Promise<PictureReply | { readonly error: ImprintError }> {
     if (this.#underWay >= this.#workers.length * PICTURES_A_WORKER) {
       await new Promise<void>((resolve) => this.#turns.push(resolve));
     } else {
       this.#underWay++;
     }
     try {
+      if (!isWanted()) throw new Error('nobody waits for this picture');
       const { path, bytes, id, source } = await openImageInput(input);
       const what = path ?? source ?? 'the picture';
       const request = { ...(path !== undefined && { path }), ...(bytes && { bytes }), what, ...this.#options };

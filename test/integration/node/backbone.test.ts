@@ -228,6 +228,33 @@ describe('streams', () => {
     await expect(all(backbone.embed(source()))).rejects.toThrow('the source broke');
   });
 
+  it('lets others by where a call was aborted: its pictures that wait for their turn are not opened', async () => {
+    const bytes = await photo(3);
+    let [opened, open] = [0, () => {}];
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const slow = () => ({
+      [Symbol.toStringTag]: 'Blob',
+      async arrayBuffer() {
+        opened++;
+        await gate;
+        return Uint8Array.from(bytes).buffer;
+      },
+    });
+    const controller = new AbortController();
+    const streams = Array.from({ length: 5 }, () =>
+      all(backbone.embed(Array.from({ length: 6 }, slow) as never, { signal: controller.signal })),
+    );
+    await expect.poll(() => opened).toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const atOnce = opened;
+    controller.abort(new Error('gone'));
+    for (const stream of streams) await expect(stream).rejects.toThrow('gone');
+    open();
+    expect((await all(backbone.embed([bytes]))).map((item) => 'error' in item)).toEqual([false]);
+    expect(opened).toBe(atOnce);
+    expect(atOnce).toBeLessThan(30);
+  });
+
   it('survives inputs and sources that are not what they say, each the fault of itself alone', async () => {
     const loop: { image?: unknown } = {};
     loop.image = loop;

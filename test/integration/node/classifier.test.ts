@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readyEmbeddings } from '@imprint/core';
 import { createClassifier, loadBackbone, openClassifier, saveClassifier, updateClassifier } from '@imprint/node';
 import type { NodeBackbone } from '@imprint/node';
 import { picture, TINY } from '../../e2e/cli/imprint-process.ts';
@@ -139,12 +140,33 @@ describe('openClassifier', () => {
   });
 
   it('states that there is no file, or a folder', async () => {
-    await expect(openClassifier(join(folder, 'none'), { backbone })).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
+    await expect(openClassifier(join(folder, 'none'), { backbone })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
     await expect(openClassifier(folder, { backbone })).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
   });
 });
 
 describe('updateClassifier', () => {
+  it('waits for the other calls of its process, however many, and never for itself', async () => {
+    const path = await saved('crowded.imprint');
+    await using classifier = await openClassifier(path, { backbone });
+    await Promise.all(Array.from({ length: 300 }, () => saveClassifier(classifier, path)));
+    const nested = updateClassifier(path, { backbone }, () => saveClassifier(classifier, path));
+    await expect(nested).rejects.toMatchObject({ code: 'FILE_BUSY', message: expect.stringContaining('inside one') });
+    expect((await openClassifier(path, { backbone })).hash()).toBe(classifier.hash());
+  });
+
+  it('and the others take backbones of other inputs than pictures', async () => {
+    const path = join(folder, 'vectors.imprint');
+    const vectors = readyEmbeddings({ name: 'vectors', dim: 4 });
+    const vector = (...values: number[]) => ({ embedding: Float32Array.from(values) });
+    await using classifier = await createClassifier({ backbone: vectors });
+    await classifier.addClass('up', [vector(1, 0, 0, 0), vector(2, 1, 0, 0)]);
+    await saveClassifier(classifier, path);
+    await updateClassifier(path, { backbone: vectors }, (opened) => opened.addClass('down', [vector(-1, 0, 0, 1)]));
+    const opened = await openClassifier(path, { backbone: vectors });
+    expect((await opened.classify(vector(-2, 0, 0, 2))).ranking[0].label).toBe('down');
+  });
+
   it('loses no change of many at once', async () => {
     const path = await saved('many.imprint');
     const labels = Array.from({ length: 6 }, (_, i) => `added ${i}`);
