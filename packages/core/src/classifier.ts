@@ -176,6 +176,20 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   }
 
   /**
+   * Moves examples of one class into another, by id: a wrong label is set right without the picture, as if it had always been so. A
+   * class left without any goes.
+   * @throws CLASS_NOT_FOUND, EXAMPLE_NOT_FOUND, and then nothing has moved; UNSUPPORTED in statistics mode
+   */
+  moveExamples(from: Label, into: Label, ids: readonly string[]): void {
+    this.#requireUsable();
+    const [source, target] = [canonicalLabel(from), canonicalLabel(into)];
+    if (source === target) throw expected('into', `another class than ${describe(from)}`, into);
+    const memory = exampleMemory(this.#content, 'moveExamples', 'Take the same inputs out, and add them again.');
+    memory.moveExamples(source, target, requireIterable(ids, 'ids'));
+    this.#changed();
+  }
+
+  /**
    * Forgets examples by showing them again: exactly as if they had never been added, in either memory mode.
    * @throws CLASS_NOT_FOUND; EXAMPLE_NOT_FOUND (or INVALID_ARGUMENT in statistics mode) for inputs that were never in
    */

@@ -290,6 +290,31 @@ describe('a classifier', () => {
     expect(classifier.snapshot()).toEqual(fresh.snapshot());
   });
 
+  it('moves examples whose label was wrong, as if it had been right from the start', async () => {
+    const classifier = await threeClasses();
+    const right = classifier.hash();
+    const ids = classifier.examples('dog').map(({ id }) => id);
+    classifier.moveExamples('dog', 'cat', ids.slice(0, 2));
+    expect(classifier.classes.map(({ count }) => count)).toEqual([7, 3, 5]);
+    const wrong = new Classifier(backbone);
+    await wrong.addClass('cat', [...pictures(0, 0, 5), ...pictures(1, 0, 2)]);
+    await wrong.addClass('dog', pictures(1, 2, 5));
+    await wrong.addClass('owl', pictures(2, 0, 5));
+    expect(classifier.hash()).toBe(wrong.hash());
+    const code = (name: string) => expect.objectContaining({ code: name });
+    expect(() => classifier.moveExamples('cat', 'dog', [ids[0], ids[4]])).toThrow(code('EXAMPLE_NOT_FOUND'));
+    expect(() => classifier.moveExamples('cat', 'bat', [ids[0]])).toThrow(code('CLASS_NOT_FOUND'));
+    expect(() => classifier.moveExamples('cat', 'cat', [ids[0]])).toThrow(code('INVALID_ARGUMENT'));
+    expect(() => classifier.moveExamples('cat', 'dog', null as never)).toThrow(code('INVALID_ARGUMENT'));
+    expect(classifier.hash()).toBe(wrong.hash());
+    classifier.moveExamples('cat', 'dog', [...ids.slice(0, 2), ids[0]]);
+    expect(classifier.hash()).toBe(right);
+    classifier.moveExamples('dog', 'owl', ids);
+    expect(classifier.classes.map(({ label }) => label)).toEqual(['cat', 'owl']);
+    const sums = new Classifier(backbone, { memory: 'statistics' });
+    expect(() => sums.moveExamples('cat', 'dog', ['a'])).toThrow(code('UNSUPPORTED'));
+  });
+
   it('measures itself on labelled inputs and on strangers', async () => {
     const classifier = await threeClasses();
     const examples = ['cat', 'dog', 'owl'].flatMap((label, cluster) =>

@@ -120,22 +120,22 @@ export class ExampleMemory {
   /** Removes examples by id, all or none; a class left empty goes. @throws CLASS_NOT_FOUND, EXAMPLE_NOT_FOUND */
   removeExamples(label: string, ids: readonly string[]): void {
     const record = this.#record(label);
-    const unique = new Set(ids);
-    for (const id of unique) {
-      if (!record.examples.has(id)) {
-        throw new ImprintError(
-          'EXAMPLE_NOT_FOUND',
-          `Expected an example of class ${JSON.stringify(label)}, got id ${JSON.stringify(id)}, which it does not have. Ids are listed by examples(label).`,
-        );
-      }
-    }
-    for (const id of unique) {
-      accumulate(record.sums, (record.examples.get(id) as Example).codes, -1);
+    const removed = examplesNamed(label, record, ids);
+    for (const { id, codes } of removed) {
+      accumulate(record.sums, codes, -1);
       record.examples.delete(id);
     }
-    this.#numExamples -= unique.size;
+    this.#numExamples -= removed.length;
     if (record.examples.size === 0) this.#classes.delete(label);
     this.#view = undefined;
+  }
+
+  /** Moves examples into another class, all or none; a class left empty goes. @throws CLASS_NOT_FOUND, EXAMPLE_NOT_FOUND; see `add` */
+  moveExamples(from: string, into: string, ids: readonly string[]): void {
+    const moved = examplesNamed(from, this.#record(from), ids);
+    this.#record(into);
+    this.add(into, moved);
+    this.removeExamples(from, ids);
   }
 
   /** Gives a class another label. @throws CLASS_NOT_FOUND; CLASS_EXISTS where `to` is another class */
@@ -222,6 +222,18 @@ export class ExampleMemory {
       );
     }
   }
+}
+
+/** Each once. @throws EXAMPLE_NOT_FOUND */
+function examplesNamed(label: string, { examples }: ClassRecord, ids: readonly string[]): Example[] {
+  return [...new Set(ids)].map((id) => {
+    const example = examples.get(id);
+    if (example !== undefined) return example;
+    throw new ImprintError(
+      'EXAMPLE_NOT_FOUND',
+      `Expected an example of class ${JSON.stringify(label)}, got id ${JSON.stringify(id)}, which it does not have. Ids are listed by examples(label).`,
+    );
+  });
 }
 
 /** By ids, then by codes, then by how many there are; both sorted by id. */
