@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The whole public API of @imprint/core on one screen. */
 
 export { Classifier, type ClassifierOptions, type ClassifyOptions } from './classifier.ts';

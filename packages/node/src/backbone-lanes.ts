@@ -3,9 +3,9 @@
 import { availableParallelism } from 'node:os';
 import { CANARY_COSINE, ImprintError } from '@imprint/core';
 import type { Manifest } from '@imprint/core';
-import type { Device, SessionOptions } from './backbone-session.ts';
+import type { SessionOptions } from './backbone-session.ts';
 import type { BackboneReply, BackboneRequest, ModelSource } from './backbone-worker.ts';
-import { DEVICE_ORDER, missingLibrary, type DeviceAttempt, type DeviceReport } from './device-report.ts';
+import { DEVICE_ORDER, missingLibrary, type Device, type DeviceAttempt, type DeviceReport } from './device-report.ts';
 import { ownFile } from './own-files.ts';
 import { WorkerCalls } from './worker-calls.ts';
 

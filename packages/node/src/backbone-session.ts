@@ -3,10 +3,10 @@
 import { canaryPixels, ImprintError, readTaps, smallestCosine, tapOutputs } from '@imprint/core';
 import type { Manifest } from '@imprint/core';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Device } from './device-report.ts';
 import { throughGate } from './native-gate.ts';
 import { onnxRuntime } from './native-modules.ts';
 
-export type Device = 'cpu' | 'cuda' | 'webgpu';
 
 export interface SessionOptions {
   readonly device: Device;

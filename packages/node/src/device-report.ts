@@ -3,8 +3,9 @@
 import { constants } from 'node:fs';
 import { access, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Device } from './backbone-session.ts';
 import { ownRequire } from './own-files.ts';
+
+export type Device = 'cpu' | 'cuda' | 'webgpu';
 
 export interface DeviceAttempt {
   readonly device: Device;

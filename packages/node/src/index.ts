@@ -1,11 +1,11 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The whole public API of @imprint/node. */
 
-export type { Device } from './backbone-session.ts';
 export { listClassFolders, listImages } from './class-folders.ts';
 export type { ClassFolders, IgnoredFile, ImageList, LabelledImage } from './class-folders.ts';
 export { DEFAULT_MAX_PIXELS, type DecodedPicture } from '@imprint/core';
 export { decodePicture } from './decode-picture.ts';
-export { deviceInWords, type DeviceAttempt, type DeviceReport } from './device-report.ts';
+export { deviceInWords, type Device, type DeviceAttempt, type DeviceReport } from './device-report.ts';
 export { fileStore, type FileStoreOptions } from './file-store.ts';
 export type { ImageInput, ImageSource } from './image-input.ts';
 export { loadBackbone, type LoadBackboneOptions, type NodeBackbone } from './load-backbone.ts';

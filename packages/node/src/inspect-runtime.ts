@@ -2,8 +2,7 @@
 
 import { availableParallelism, cpus } from 'node:os';
 import { ImprintError } from '@imprint/core';
-import type { Device } from './backbone-session.ts';
-import { DEVICE_ORDER, type DeviceAttempt } from './device-report.ts';
+import { DEVICE_ORDER, type Device, type DeviceAttempt } from './device-report.ts';
 import { loadBackbone } from './load-backbone.ts';
 import { cachedPrecisions } from './models/fetch-model.ts';
 import { listHubManifests } from './models/hub-manifest.ts';

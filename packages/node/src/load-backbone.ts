@@ -10,8 +10,7 @@ import type {
   SameClassCosines,
 } from '@imprint/core';
 import { BackboneLanes, disposedError } from './backbone-lanes.ts';
-import type { Device } from './backbone-session.ts';
-import { deviceInWords, type DeviceReport } from './device-report.ts';
+import { deviceInWords, type Device, type DeviceReport } from './device-report.ts';
 import { embedInOrder } from './embedding-stream.ts';
 import { sourceOf, type ImageInput } from './image-input.ts';
 import type { ModelContent, ReadModelOptions } from './models/model-content.ts';
