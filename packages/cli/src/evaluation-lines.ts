@@ -1,7 +1,7 @@
 /** An evaluation in words and columns, for a terminal. */
 
 import type { EvaluationResult } from '@imprint/core';
-import { counted, displayText, displayWidth, pad, percent } from './display-text.ts';
+import { counted, displayText, pad, percent, widest } from './display-text.ts';
 import type { Paint } from './paint.ts';
 
 const MAX_CONFUSIONS = 5;
@@ -34,7 +34,8 @@ export function evaluationLines(result: EvaluationResult, paint: Paint): string[
 
 function classLines({ perClass }: EvaluationResult, paint: Paint): string[] {
   const rows = perClass.filter(({ examples, predicted }) => examples > 0 || predicted > 0);
-  const width = Math.max(5, ...rows.map(({ label }) => displayWidth(displayText(label))));
+  const labels = rows.map(({ label }) => label);
+  const width = widest(['class', ...labels]);
   return [
     paint('dim', `${pad('class', width)}  images   recall  precision  called unknown`),
     ...rows.map(({ label, examples, recall, precision, calledUnknown }) => {

@@ -12,13 +12,21 @@ export class Interruption extends Error {
   }
 }
 
+/** By the signal's own action: `process.exit` would wait for threads, and one in a native call may take for ever. */
+function endAtOnce(name: keyof typeof EXIT_CODES): never {
+  process.removeAllListeners(name);
+  process.kill(process.pid, name);
+  // Still here: the first process of a container does not die of its own signals.
+  process.exit(EXIT_CODES[name]);
+}
+
 /** Aborts with an `Interruption`. Until `release`, the process does not die of these signals by itself. */
 export function interruptible(): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const listeners = (['SIGINT', 'SIGTERM'] as const).map((name) => {
     const listener = (): void => {
       const exitCode = EXIT_CODES[name];
-      if (controller.signal.aborted) process.exit(exitCode);
+      if (controller.signal.aborted) endAtOnce(name);
       controller.abort(new Interruption(exitCode));
     };
     process.on(name, listener);

@@ -6,7 +6,8 @@ import type { Output } from './output.ts';
 
 export async function nameIgnored(ignored: readonly IgnoredFile[], notices: Output): Promise<void> {
   if (ignored.length === 0) return;
-  const [{ path, reason }] = ignored;
+  // Whatever is in such a folder was meant to be read.
+  const { path, reason } = ignored.find((one) => one.reason === 'a folder that cannot be read') ?? ignored[0];
   const first = `${displayText(path)} (${reason})`;
   await notices.line(
     ignored.length === 1

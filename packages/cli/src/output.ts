@@ -4,6 +4,9 @@ import type { Writable } from 'node:stream';
 
 type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
+/** What a terminal may obey and JSON.stringify leaves as it is; its escape is the same JSON. */
+const OBEYED = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
 export class Output {
   readonly isTerminal: boolean;
   readonly #stream: Stream;
@@ -41,7 +44,10 @@ export class Output {
 
   /** Writes `value` as one line of JSON. */
   json(value: unknown): Promise<void> {
-    return this.line(JSON.stringify(value));
+    const text = JSON.stringify(value).replace(OBEYED, (character) => {
+      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    });
+    return this.line(text);
   }
 
   write(text: string): Promise<void> {

@@ -31,6 +31,8 @@ export interface IgnoredFile {
     | 'outside a class folder'
     | 'a folder inside a class folder'
     | 'a linked folder'
+    | 'a folder that cannot be read'
+    | 'neither a file nor a folder'
     | 'broken link';
 }
 
@@ -63,15 +65,27 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
   return entries.filter((entry) => !entry.name.startsWith('.')).sort((a, b) => inOrder(a.name, b.name));
 }
 
-/** A link counts as what it points to. */
-async function kindOf(entry: Dirent, path: string): Promise<'folder' | 'file' | 'other'> {
-  if (entry.isDirectory()) return 'folder';
-  if (entry.isFile()) return 'file';
-  if (!entry.isSymbolicLink()) return 'other';
+/** The same of a folder within the one that was named; where it cannot be read, `ignored` tells, and the others go on. */
+async function innerEntriesOf(folder: string, ignored: IgnoredFile[]): Promise<Dirent[] | undefined> {
   try {
-    return (await stat(path)).isDirectory() ? 'folder' : 'file';
+    return await entriesOf(folder);
   } catch {
-    return 'other';
+    ignored.push({ path: folder, reason: 'a folder that cannot be read' });
+    return undefined;
+  }
+}
+
+/** A link counts as what it points to; what is neither a folder nor a file has its reason to be ignored. */
+async function kindOf(
+  entry: Dirent,
+  path: string,
+): Promise<'folder' | 'file' | 'broken link' | 'neither a file nor a folder'> {
+  try {
+    const target = entry.isSymbolicLink() ? await stat(path) : entry;
+    if (target.isDirectory()) return 'folder';
+    return target.isFile() ? 'file' : 'neither a file nor a folder';
+  } catch {
+    return 'broken link';
   }
 }
 
@@ -90,17 +104,19 @@ export async function listClassFolders(directory: string): Promise<ClassFolders>
     const folder = join(directory, entry.name);
     const kind = await kindOf(entry, folder);
     if (kind !== 'folder') {
-      ignored.push({ path: folder, reason: kind === 'other' ? 'broken link' : 'outside a class folder' });
+      ignored.push({ path: folder, reason: kind === 'file' ? 'outside a class folder' : kind });
       continue;
     }
+    const entries = await innerEntriesOf(folder, ignored);
+    if (entries === undefined) continue;
     const label = entry.name.normalize('NFC');
     const images = byLabel.get(label) ?? [];
     byLabel.set(label, images);
-    for (const inner of await entriesOf(folder)) {
+    for (const inner of entries) {
       const path = join(folder, inner.name);
       const innerKind = await kindOf(inner, path);
       if (innerKind === 'folder') ignored.push({ path, reason: 'a folder inside a class folder' });
-      else if (innerKind === 'other') ignored.push({ path, reason: 'broken link' });
+      else if (innerKind !== 'file') ignored.push({ path, reason: innerKind });
       else if (!isPictureName(inner.name)) ignored.push({ path, reason: 'not a picture by its name' });
       else images.push({ label, path });
     }
@@ -108,8 +124,15 @@ export async function listClassFolders(directory: string): Promise<ClassFolders>
   const labels = [...byLabel.keys()].sort(inOrder);
   const images = labels.flatMap((label) => byLabel.get(label)!);
   if (images.length === 0) {
-    const message = `Expected pictures in ${join(directory, '<class>', '<image>')}, found none. Make one folder a class and put its pictures in.`;
-    throw new ImprintError('NO_EXAMPLES', message);
+    const closed = ignored.find(({ reason }) => reason === 'a folder that cannot be read');
+    const found =
+      closed === undefined
+        ? 'none. Make one folder a class and put its pictures in.'
+        : `none, and no way into ${closed.path}. Check its permissions.`;
+    throw new ImprintError(
+      'NO_EXAMPLES',
+      `Expected pictures in ${join(directory, '<class>', '<image>')}, found ${found}`,
+    );
   }
   return { images, labels, ignored };
 }
@@ -128,15 +151,16 @@ export async function listImages(paths: readonly string[]): Promise<ImageList> {
   requireIterable(paths, 'paths');
   const found: string[] = [];
   const ignored: IgnoredFile[] = [];
-  const visit = async (folder: string): Promise<void> => {
-    for (const entry of await entriesOf(folder)) {
+  const visit = async (folder: string, entries: readonly Dirent[]): Promise<void> => {
+    for (const entry of entries) {
       const path = join(folder, entry.name);
       const kind = await kindOf(entry, path);
       // A link to a folder may lead in a circle, so it is not followed here.
-      if (kind === 'folder' && !entry.isSymbolicLink()) await visit(path);
-      else if (kind === 'other') ignored.push({ path, reason: 'broken link' });
-      else if (kind === 'file' && isPictureName(entry.name)) found.push(path);
-      else ignored.push({ path, reason: kind === 'folder' ? 'a linked folder' : 'not a picture by its name' });
+      if (kind === 'folder' && !entry.isSymbolicLink()) await visit(path, (await innerEntriesOf(path, ignored)) ?? []);
+      else if (kind === 'folder') ignored.push({ path, reason: 'a linked folder' });
+      else if (kind !== 'file') ignored.push({ path, reason: kind });
+      else if (isPictureName(entry.name)) found.push(path);
+      else ignored.push({ path, reason: 'not a picture by its name' });
     }
   };
   for (const path of paths) {
@@ -144,7 +168,7 @@ export async function listImages(paths: readonly string[]): Promise<ImageList> {
       (stats) => stats.isDirectory(),
       () => false,
     );
-    if (isFolder) await visit(path);
+    if (isFolder) await visit(path, await entriesOf(path));
     else found.push(path);
   }
   return { paths: found, ignored };

@@ -1,10 +1,12 @@
 /** A lock between processes: a small file beside the one it guards, which the next process takes over when its owner is dead. */
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { link, open, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ImprintError } from '@imprint/core';
+import { readRegularFile } from './regular-file.ts';
 
 interface Owner {
   readonly pid: number;
@@ -20,6 +22,13 @@ const HALF_WRITTEN_MS = 5_000;
 /** The owner of a long lock touches it this often; untouched for `SILENT_MS`, its owner on another machine is taken for dead. */
 const TOUCH_MS = 2_000;
 const SILENT_MS = 30_000;
+
+/** What `newToken` makes. A token becomes part of a path, so nothing else that a lock file may hold is taken for one. */
+const TOKEN = /^[0-9a-f]{16}$/;
+
+function newToken(): string {
+  return randomBytes(8).toString('hex');
+}
 
 /** A process id comes back after a while, its start time does not: field 22 of /proc/PID/stat. */
 async function startTime(pid: number): Promise<string | undefined> {
@@ -51,9 +60,10 @@ async function isDead({ pid, startedAt, host }: Owner): Promise<boolean> {
 
 async function readOwner(path: string): Promise<Owner | 'none' | 'unreadable'> {
   try {
-    const owner = JSON.parse(await readFile(path, 'utf8')) as Partial<Owner>;
-    const complete = typeof owner.pid === 'number' && typeof owner.host === 'string' && typeof owner.token === 'string';
-    return complete ? (owner as Owner) : 'unreadable';
+    const text = (await readRegularFile(path)).toString('utf8');
+    const { pid, startedAt, host, token } = JSON.parse(text) as Partial<Owner>;
+    const isOwner = typeof pid === 'number' && typeof host === 'string' && typeof token === 'string';
+    return isOwner && TOKEN.test(token) ? { pid, startedAt, host, token } : 'unreadable';
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'none' : 'unreadable';
   }
@@ -131,7 +141,7 @@ interface Acquire {
 /** Waits for the lock and takes it; undefined where `isDone` came first. */
 async function acquire(path: string, { timeoutMs, isTouched, isDone, signal }: Acquire): Promise<Owner | undefined> {
   const startedAt = await startTime(process.pid);
-  const mine: Owner = { pid: process.pid, startedAt, host: hostname(), token: randomBytes(8).toString('hex') };
+  const mine: Owner = { pid: process.pid, startedAt, host: hostname(), token: newToken() };
   const text = JSON.stringify(mine);
   const deadline = performance.now() + timeoutMs;
   for (;;) {
@@ -166,20 +176,41 @@ async function release(path: string, mine: Owner): Promise<void> {
 }
 
 export interface FileLockOptions {
-  /** How long to wait for a living owner. */
+  /** How long to wait for a living owner in another process. */
   readonly timeoutMs: number;
 }
 
+/** The last in line for each lock in this process: its own calls wait here, not at the file, and in order. */
+const lines = new Map<string, Promise<unknown>>();
+/** The locks that a call's callers hold. */
+const held = new AsyncLocalStorage<readonly string[]>();
+
 /**
- * Runs `action` while this process holds the lock file at `path`.
+ * Runs `action` while this process holds the lock file at `path`; calls of one process come one after the other.
  * @returns what `action` returned
- * @throws FILE_BUSY where a living owner keeps it longer than `timeoutMs`; FILE_UNWRITABLE where it cannot be created
+ * @throws FILE_BUSY where another process keeps it longer than `timeoutMs`, or `action` asks for it again; FILE_UNWRITABLE where it
+ *   cannot be created
  */
-export async function withFileLock<T>(
-  path: string,
-  { timeoutMs }: FileLockOptions,
-  action: () => Promise<T>,
-): Promise<T> {
+export async function withFileLock<T>(path: string, options: FileLockOptions, action: () => Promise<T>): Promise<T> {
+  const outer = held.getStore() ?? [];
+  if (outer.includes(path)) {
+    const message = `Expected the lock ${path}, but this call runs inside one that holds it. Change what that one was given, or wait until it ends.`;
+    throw new ImprintError('FILE_BUSY', message);
+  }
+  const before = lines.get(path);
+  const turn = (async () => {
+    await before?.catch(() => undefined);
+    return held.run([...outer, path], () => locked(path, options, action));
+  })();
+  lines.set(path, turn);
+  try {
+    return await turn;
+  } finally {
+    if (lines.get(path) === turn) lines.delete(path);
+  }
+}
+
+async function locked<T>(path: string, { timeoutMs }: FileLockOptions, action: () => Promise<T>): Promise<T> {
   const mine = (await acquire(path, { timeoutMs, isTouched: false })) as Owner;
   try {
     return await action();

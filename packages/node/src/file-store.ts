@@ -2,10 +2,11 @@
 
 import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { access, chmod, open, readdir, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { expected, ImprintError, type Store } from '@imprint/core';
 import { withFileLock } from './file-lock.ts';
+import { NoRegularFile, otherThanFile, readRegularFile } from './regular-file.ts';
 
 export interface FileStoreOptions {
   /** How long `exclusively` waits for another process. Default 10,000. */
@@ -45,14 +46,14 @@ class FileStore implements Store {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** @throws FILE_UNREADABLE for a folder, or without permission */
+  /** @throws FILE_UNREADABLE for a folder, a pipe or a device, or without permission */
   async read(): Promise<Uint8Array | undefined> {
     try {
-      return await readFile(this.location);
+      return await readRegularFile(this.location);
     } catch (cause) {
       const code = codeOf(cause);
       if (code === 'ENOENT') return undefined;
-      const found = REASONS.get(code) ?? code;
+      const found = cause instanceof NoRegularFile ? cause.found : (REASONS.get(code) ?? code);
       throw new ImprintError('FILE_UNREADABLE', `Expected a file at ${this.location}, got ${found}. Check the path.`, {
         cause,
       });
@@ -114,8 +115,8 @@ class FileStore implements Store {
       if (codeOf(cause) === 'ENOENT') return undefined;
       throw this.#unwritable(cause);
     }
-    if (!old.isFile()) {
-      const found = old.isDirectory() ? 'a folder' : 'a device or pipe';
+    const found = otherThanFile(old);
+    if (found !== undefined) {
       const message = `Expected a file to write at ${this.location}, got ${found}. Give a file name.`;
       throw new ImprintError('FILE_UNWRITABLE', message);
     }

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { ImprintError, preprocessInto, type Preprocessing } from '@imprint/core';
 import { decodePicture } from './decode-picture.ts';
 import { loadSharp } from './native-modules.ts';
+import { NoRegularFile, regularFileSize } from './regular-file.ts';
 import { answerCalls } from './worker-calls.ts';
 
 /** Exactly one of `path` and `bytes` is set. */
@@ -24,20 +25,40 @@ export interface PictureReply {
   readonly pixels: Float32Array<ArrayBuffer>;
 }
 
-async function readPicture(path: string): Promise<Uint8Array> {
+/** RGBA of 16 bits, the most that any format takes for a pixel, and room for metadata. */
+function mostBytes(maxPixels: number): number {
+  return 8 * maxPixels + 2 ** 20;
+}
+
+function unreadable(path: string, error: NodeJS.ErrnoException): ImprintError {
+  let found = error instanceof NoRegularFile ? error.found : error.message;
+  let next = 'Check the path.';
+  if (error.code === 'ENOENT') {
+    found = 'no such file';
+    // What lists a folder decodes names, and what is no UTF-8 in them is lost.
+    if (path.includes('\ufffd')) {
+      found = 'a name that is not UTF-8';
+      next = 'Rename the file.';
+    }
+  }
+  return new ImprintError('IMAGE_UNREADABLE', `Expected a picture at ${path}, got ${found}. ${next}`, { cause: error });
+}
+
+async function readPicture(path: string, maxPixels: number): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    const sizeBytes = await regularFileSize(path);
+    const most = mostBytes(maxPixels);
+    if (sizeBytes <= most) return await readFile(path);
+    const [wanted, got] = [most, sizeBytes].map((bytes) => `${(bytes / 1e6).toFixed(1)} MB`);
+    const message = `Expected at most ${wanted} for ${path} (8 bytes for each of maxPixels), got ${got}.`;
+    throw new ImprintError('IMAGE_TOO_LARGE', `${message} Make it smaller, or raise maxPixels.`);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const found = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'a folder' : message;
-    throw new ImprintError('IMAGE_UNREADABLE', `Expected a picture at ${path}, got ${found}. Check the path.`, {
-      cause: error,
-    });
+    throw error instanceof ImprintError ? error : unreadable(path, error as NodeJS.ErrnoException);
   }
 }
 
 async function preparePicture({ path, bytes, what, maxPixels, preprocessing }: PictureRequest): Promise<PictureReply> {
-  const encoded = bytes ?? (await readPicture(path!));
+  const encoded = bytes ?? (await readPicture(path!, maxPixels));
   const { rgb, width, height } = await decodePicture(encoded, what, maxPixels);
   const pixels = new Float32Array(3 * preprocessing.size ** 2);
   preprocessInto(rgb, width, height, preprocessing, pixels);

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeSnapshot } from '@imprint/core';
+import { writeEndlessBackbone } from './endless-backbone.ts';
 import { imprint, jsonOf, MAIN, TINY, writePictures } from './imprint-process.ts';
 
 let folder: string;
@@ -86,6 +87,28 @@ describe.skipIf(process.platform !== 'linux')('signals (Linux: the moment is rea
     expect(await end).toMatchObject({ signal: 'SIGKILL' });
     expect(await readFile(model)).toEqual(before);
   });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'ends at once on a second %s, within native code that never ends',
+    async (name) => {
+      const endless = join(folder, 'endless');
+      await writeEndlessBackbone(endless);
+      const args = ['learn', join(folder, 'train'), '--out', join(folder, 'never.imprint'), '--backbone', endless];
+      const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+      const end = ended(child);
+      await isAtWork(child);
+      await sleep(1500);
+      child.kill(name);
+      await sleep(500);
+      expect([child.exitCode, child.signalCode], 'the first signal waits for the native call').toEqual([null, null]);
+      child.kill(name);
+      const patience = setTimeout(() => child.kill('SIGKILL'), 5000);
+      // A shell tells of it as 130 or 143.
+      expect(await end).toMatchObject({ status: null, signal: name });
+      clearTimeout(patience);
+      expect(await hiddenFiles()).toEqual([]);
+    },
+  );
 });
 
 it('holds a whole file, old or new, whenever an `add` is killed', async () => {

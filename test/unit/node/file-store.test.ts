@@ -1,6 +1,19 @@
 /** The file store on a real file system: whole writes, permissions, refusals, nothing left behind. */
 
-import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -118,23 +131,34 @@ it('lets one action at a time in, also within one process, and gives back its re
   expect(await readdir(folder)).toEqual([]);
 });
 
-it('fails with FILE_BUSY and the owner’s process id where the lock is kept too long', async () => {
+it('fails with FILE_BUSY and the owner’s process id where another process keeps the lock too long', async () => {
+  const path = join(folder, 'a');
+  const { hostname } = await import('node:os');
+  // A process that lives: the one that runs these tests' process.
+  const owner = { pid: process.ppid, host: hostname(), token: 'a'.repeat(16) };
+  await writeFile(join(folder, '.a.lock'), JSON.stringify(owner));
+  await expect(fileStore(path, { timeoutMs: 100 }).exclusively(async () => 1)).rejects.toMatchObject({
+    code: 'FILE_BUSY',
+    message: expect.stringContaining(`process ${process.ppid}`),
+  });
+});
+
+it('fails with FILE_BUSY at once where a call asks for the lock that it is inside of', async () => {
   const path = join(folder, 'a');
   await fileStore(path).exclusively(async () => {
-    const busy = fileStore(path, { timeoutMs: 100 }).exclusively(async () => 1);
-    await expect(busy).rejects.toMatchObject({
-      code: 'FILE_BUSY',
-      message: expect.stringContaining(String(process.pid)),
-    });
+    const nested = fileStore(path).exclusively(async () => 1);
+    await expect(nested).rejects.toMatchObject({ code: 'FILE_BUSY', message: expect.stringContaining('inside one') });
   });
+  expect(await fileStore(path).exclusively(async () => 'free again')).toBe('free again');
 });
 
 it('takes over the lock of a dead process, and of a dead one whose id has come back', async () => {
   const path = join(folder, 'a');
   const lock = join(folder, '.a.lock');
   const { hostname } = await import('node:os');
-  const owners = [{ pid: 999999999, startedAt: '1', host: hostname(), token: 'aa' }];
-  if (process.platform === 'linux') owners.push({ pid: process.pid, startedAt: '1', host: hostname(), token: 'bb' });
+  const owners = [{ pid: 999999999, startedAt: '1', host: hostname(), token: 'a'.repeat(16) }];
+  if (process.platform === 'linux')
+    owners.push({ pid: process.pid, startedAt: '1', host: hostname(), token: 'b'.repeat(16) });
   for (const owner of owners) {
     await writeFile(lock, JSON.stringify(owner));
     expect(await fileStore(path, { timeoutMs: 2000 }).exclusively(async () => 'in')).toBe('in');
@@ -143,11 +167,40 @@ it('takes over the lock of a dead process, and of a dead one whose id has come b
 });
 
 it('never judges a lock from another machine', async () => {
-  const owner = { pid: 999999999, startedAt: '1', host: 'elsewhere.invalid', token: 'aa' };
+  const owner = { pid: 999999999, startedAt: '1', host: 'elsewhere.invalid', token: 'a'.repeat(16) };
   await writeFile(join(folder, '.a.lock'), JSON.stringify(owner));
   const entering = fileStore(join(folder, 'a'), { timeoutMs: 100 }).exclusively(async () => 1);
   await expect(entering).rejects.toMatchObject({
     code: 'FILE_BUSY',
     message: expect.stringContaining('elsewhere.invalid'),
+  });
+});
+
+it('takes nothing for a lock’s token that it does not make itself: a token becomes part of a path', async () => {
+  const { hostname } = await import('node:os');
+  const [path, lock] = [join(folder, 'a'), join(folder, '.a.lock')];
+  // Where `.a.lock.x/y.takeover` would lie.
+  await mkdir(`${lock}.x`);
+  await writeFile(lock, JSON.stringify({ pid: 999999999, startedAt: '1', host: hostname(), token: 'x/y' }));
+  await expect(fileStore(path, { timeoutMs: 100 }).exclusively(async () => 1)).rejects.toMatchObject({
+    code: 'FILE_BUSY',
+  });
+  // Unreadable and old: left half-written by a process that died.
+  await utimes(lock, 0, 0);
+  expect(await fileStore(path, { timeoutMs: 2000 }).exclusively(async () => 'in')).toBe('in');
+  expect(await readdir(folder)).toEqual(['.a.lock.x']);
+});
+
+it.skipIf(process.platform === 'win32')('never waits for a named pipe, be it the file or its lock', async () => {
+  const [path, lock] = [join(folder, 'a'), join(folder, '.a.lock')];
+  execFileSync('mkfifo', [path, lock]);
+  await expect(fileStore(path).read()).rejects.toMatchObject({
+    code: 'FILE_UNREADABLE',
+    message: `Expected a file at ${path}, got a named pipe. Check the path.`,
+  });
+  await expect(fileStore(path).write(bytes(1))).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
+  await rm(path);
+  await expect(fileStore(path, { timeoutMs: 100 }).exclusively(async () => 1)).rejects.toMatchObject({
+    code: 'FILE_BUSY',
   });
 });

@@ -1,6 +1,5 @@
 /** `imprint add`: more photos for a class, or a new class, in a saved classifier. */
 
-import { ImprintError } from '@imprint/core';
 import { createClassifier, fileStore, listImages, openClassifier, updateClassifier } from '@imprint/node';
 import { backboneOptions, FILE_BACKBONE_OPTIONS } from '../backbone-options.ts';
 import type { Command } from '../command.ts';
@@ -9,6 +8,7 @@ import { learnClasses, type Learned } from '../learn-classes.ts';
 import { leftOutJson, reportLeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
 import { Progress } from '../progress.ts';
+import { requireImages } from '../require-images.ts';
 
 export const add: Command = {
   name: 'add',
@@ -27,8 +27,9 @@ export const add: Command = {
   async run(args, { output, notices, signal }) {
     const [file, label, ...paths] = args.exactly('FILE', 'CLASS', 'IMAGE|DIR...');
     const options = { ...backboneOptions(args, notices), signal };
-    const { paths: files, ignored } = await listImages(paths);
-    if (files.length === 0) throw noImages(paths);
+    const images = await listImages(paths);
+    requireImages(images, paths);
+    const { paths: files, ignored } = images;
 
     await using saved = await openClassifier(file, options);
     // Taking the lock finds out now whether the file may be written to.
@@ -65,7 +66,3 @@ export const add: Command = {
     return reportLeftOut(learned.leftOut, notices);
   },
 };
-
-function noImages(paths: readonly string[]): ImprintError {
-  return new ImprintError('NO_EXAMPLES', `Expected images in ${paths.join(', ')}, found none. Check the path.`);
-}

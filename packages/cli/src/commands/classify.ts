@@ -1,16 +1,17 @@
 /** `imprint classify`: says of each photo which class it shows, how sure that is, and whether it is like anything learned. */
 
-import { ImprintError, type Prediction } from '@imprint/core';
+import type { Prediction } from '@imprint/core';
 import { listImages, openClassifier } from '@imprint/node';
 import { backboneOptions, FILE_BACKBONE_OPTIONS } from '../backbone-options.ts';
 import type { Command } from '../command.ts';
-import { displayText, displayWidth, pad, percent, shorten } from '../display-text.ts';
+import { displayText, pad, percent, shorten, widest } from '../display-text.ts';
 import { reportLeftOut, type LeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
 import type { Output } from '../output.ts';
 import { paintFor, type Paint } from '../paint.ts';
 import { Progress } from '../progress.ts';
 import { requireClasses } from '../require-classes.ts';
+import { requireImages } from '../require-images.ts';
 
 const MAX_LABEL_COLUMNS = 28;
 /** What confidence, novelty and a runner-up take, in columns. */
@@ -44,10 +45,9 @@ export const classify: Command = {
     const top = args.count('top', 1) ?? (json ? 5 : 3);
     const nearest = args.count('nearest', 0) ?? 3;
     const options = { ...backboneOptions(args, notices), signal };
-    const { paths: files, ignored } = await listImages(paths);
-    if (files.length === 0) {
-      throw new ImprintError('NO_EXAMPLES', `Expected images in ${paths.join(', ')}, found none. Check the path.`);
-    }
+    const images = await listImages(paths);
+    requireImages(images, paths);
+    const { paths: files, ignored } = images;
     await using classifier = await openClassifier(file, options);
     requireClasses(classifier, file);
     const table = new Table(files, classifier.classes, output);
@@ -96,15 +96,11 @@ class Table {
   readonly #paint: Paint;
 
   constructor(files: readonly string[], classes: readonly { readonly label: string }[], output: Output) {
-    const widest = (texts: readonly string[], most: number): number =>
-      Math.min(
-        most,
-        texts.reduce((width, text) => Math.max(width, displayWidth(displayText(text))), 0),
-      );
-    this.#labelColumns = widest(['unknown', ...classes.map(({ label }) => label)], MAX_LABEL_COLUMNS);
+    const labels = ['unknown', ...classes.map(({ label }) => label)];
+    this.#labelColumns = Math.min(MAX_LABEL_COLUMNS, widest(labels));
     // A terminal would wrap what is too long; whoever reads a pipe wants the whole name.
     const room = Math.max(MIN_FILE_COLUMNS, output.columns - this.#labelColumns - FIGURE_COLUMNS);
-    this.#fileColumns = widest(['photo', ...files], output.isTerminal ? room : Infinity);
+    this.#fileColumns = Math.min(output.isTerminal ? room : Infinity, widest(['photo', ...files]));
     this.#paint = paintFor(output);
   }
 

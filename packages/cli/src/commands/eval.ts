@@ -14,6 +14,7 @@ import { paintFor } from '../paint.ts';
 import { Progress } from '../progress.ts';
 import { requireReportPlace, writeReport } from '../report/report-file.ts';
 import { requireClasses } from '../require-classes.ts';
+import { requireImages } from '../require-images.ts';
 
 export const evaluate: Command = {
   name: 'eval',
@@ -43,9 +44,7 @@ export const evaluate: Command = {
     if (html !== undefined) await requireReportPlace(html);
     const known = await listClassFolders(folder);
     const unknown = unknownFolder === undefined ? undefined : await listImages([unknownFolder]);
-    if (unknown?.paths.length === 0) {
-      throw new ImprintError('NO_EXAMPLES', `Expected images in ${unknownFolder}, found none. Check the path.`);
-    }
+    if (unknown !== undefined) requireImages(unknown, [unknownFolder!]);
     await using classifier = await openClassifier(file, options);
     requireClasses(classifier, file);
     requireKnownLabels(classifier, known, file);

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { ImprintError, SNAPSHOT_VERSION, type HeadReport } from '@imprint/core';
 import { openClassifier } from '@imprint/node';
 import type { Command } from '../command.ts';
-import { counted, displayText, displayWidth, fileSize, pad, percent } from '../display-text.ts';
+import { counted, displayText, fileSize, pad, percent, widest } from '../display-text.ts';
 import { paintFor } from '../paint.ts';
 
 export const info: Command = {
@@ -69,11 +69,10 @@ export const info: Command = {
     }
     rows.push(['Classes', `${classifier.classes.length}, with ${counted(classifier.numExamples, 'example')}`]);
     for (const [name, text] of rows) await output.line(`${paint('bold', pad(name, 8))}  ${text}`);
-    const labels = classifier.classes.map(({ label }) => displayText(label));
-    const width = Math.max(0, ...labels.map(displayWidth));
-    const digits = Math.max(0, ...classifier.classes.map(({ count }) => String(count).length));
-    for (const [i, { count }] of classifier.classes.entries()) {
-      await output.line(`          ${pad(labels[i], width)}  ${pad(String(count), digits, 'left')}`);
+    const width = widest(classifier.classes.map(({ label }) => label));
+    const digits = widest(classifier.classes.map(({ count }) => String(count)));
+    for (const { label, count } of classifier.classes) {
+      await output.line(`          ${pad(displayText(label), width)}  ${pad(String(count), digits, 'left')}`);
     }
     return 0;
   },

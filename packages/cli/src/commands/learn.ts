@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { createClassifier, listClassFolders, saveClassifier, type NodeBackbone } from '@imprint/node';
 import { backboneOptions, DEVICE_OPTION } from '../backbone-options.ts';
 import { UsageError, type Command } from '../command.ts';
-import { counted, displayText, displayWidth, fileSize, pad } from '../display-text.ts';
+import { counted, displayText, fileSize, pad, widest } from '../display-text.ts';
 import { learnClasses, type ClassFiles, type Learned } from '../learn-classes.ts';
 import { leftOutJson, reportLeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
@@ -43,10 +43,9 @@ export const learn: Command = {
     const options = { ...backboneOptions(args, notices), ...headOptions(args), signal };
     await requireReplaceable(out);
     const { images, labels, ignored } = await listClassFolders(folder);
-    const classes: ClassFiles[] = labels.map((label) => ({
-      label,
-      files: images.filter((image) => image.label === label).map(({ path }) => path),
-    }));
+    const filesOf = new Map(labels.map((label): [string, string[]] => [label, []]));
+    for (const { label, path } of images) filesOf.get(label)!.push(path);
+    const classes: ClassFiles[] = Array.from(filesOf, ([label, files]) => ({ label, files }));
     const empty = classes.filter(({ files }) => files.length === 0);
 
     const startMs = performance.now();
@@ -82,7 +81,7 @@ export const learn: Command = {
         seconds,
       });
     } else {
-      const width = Math.max(...learned.classes.map(({ label }) => displayWidth(displayText(label))));
+      const width = widest(learned.classes.map(({ label }) => label));
       for (const { label, added, duplicates } of learned.classes) {
         const again = duplicates > 0 ? `, ${counted(duplicates, 'duplicate')} not counted` : '';
         await output.line(`  ${pad(displayText(label), width)}  ${counted(added, 'example')}${again}`);

@@ -7,6 +7,7 @@ import { embeddingChart, OUTCOME_COLOURS, type EmbeddingMapData } from './embedd
 import { escapeHtml, labelHtml, percentText } from './escape-html.ts';
 import { PAGE_STYLE } from './page-style.ts';
 import { reliabilityChart } from './reliability-chart.ts';
+import { REPORT_MARK } from './report-mark.ts';
 import { strangenessChart } from './strangeness-chart.ts';
 
 export interface EvaluationPageOptions {
@@ -40,6 +41,7 @@ export function evaluationPage(result: EvaluationResult, options: EvaluationPage
 <html lang="en">
 <head>
 <meta charset="utf-8">
+${REPORT_MARK}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="referrer" content="no-referrer">

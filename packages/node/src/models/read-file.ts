@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { ImprintError } from '@imprint/core';
 import type { ManifestFile } from '@imprint/core';
+import { NoRegularFile, regularFileSize } from '../regular-file.ts';
 
 /** Bytes that are read and hashed between two turns of the event loop. */
 const CHUNK_BYTES = 8 * 2 ** 20;
@@ -26,10 +27,9 @@ export function readError(
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     return new ImprintError(missing, `Expected a file at ${path}, found none. Check the path.`, { cause });
   }
-  if (code === 'EISDIR') {
-    return new ImprintError('FILE_UNREADABLE', `Expected a file at ${path}, found a folder. Name the file in it.`, {
-      cause,
-    });
+  if (cause instanceof NoRegularFile) {
+    const next = cause.found === 'a folder' ? 'Name the file in it.' : 'Check the path.';
+    return new ImprintError('FILE_UNREADABLE', `Expected a file at ${path}, found ${cause.found}. ${next}`, { cause });
   }
   return new ImprintError('FILE_UNREADABLE', `Expected to read ${path}, got ${code ?? cause}. Check its permissions.`, {
     cause,
@@ -43,9 +43,9 @@ export function readError(
 export async function readWithSha256(path: string, signal?: AbortSignal): Promise<FileContent> {
   let file;
   try {
+    await regularFileSize(path);
     file = await open(path, 'r');
     const stat = await file.stat();
-    if (stat.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
     if (stat.size > MAX_BYTES)
       throw new ImprintError('UNSUPPORTED', `Expected a model of at most 4 GiB at ${path}, got ${stat.size} bytes.`);
     const bytes = new Uint8Array(stat.size);

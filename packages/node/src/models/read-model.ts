@@ -1,6 +1,6 @@
 /** Finds a backbone by name or path and reads it, checked and ready to run: the embedded one, a folder, or a bare ONNX file. */
 
-import { readFile, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ImprintError, parseManifest, readModelGraph } from '@imprint/core';
 import type { Manifest, ManifestFile } from '@imprint/core';
@@ -12,6 +12,7 @@ import { listHubManifests } from './hub-manifest.ts';
 import { readHubModel } from './read-hub-model.ts';
 import { readTransformersFolder } from './transformers-folder.ts';
 import { ownRequire } from '../own-files.ts';
+import { readRegularFile } from '../regular-file.ts';
 
 /** The backbone that comes with Imprint. */
 export const EMBEDDED_NAME = 'imprint-tiny';
@@ -42,7 +43,7 @@ function chooseFile(manifest: Manifest, precision: string | undefined): Manifest
 export async function readManifestModel(path: string, options: ReadModelOptions = {}): Promise<ModelContent> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await readRegularFile(path)).toString('utf8');
   } catch (cause) {
     throw readError(path, cause, 'BACKBONE_NOT_FOUND');
   }

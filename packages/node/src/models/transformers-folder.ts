@@ -1,6 +1,6 @@
 /** Reads a folder in the layout of transformers.js: config.json, preprocessor_config.json, onnx/model*.onnx. */
 
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { FieldReader, ImprintError, readModelGraph } from '@imprint/core';
 import type { Manifest, Preprocessing, Resample } from '@imprint/core';
@@ -8,6 +8,7 @@ import { proposeManifest } from './propose-manifest.ts';
 import { readError, readWithSha256 } from './read-file.ts';
 import { finishModel } from './model-content.ts';
 import type { ModelContent, ReadModelOptions } from './model-content.ts';
+import { readRegularFile } from '../regular-file.ts';
 
 /** File names in onnx/ by precision, most precise first; a model of two towers has its picture's tower apart. */
 export const PRECISION_SUFFIXES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -24,7 +25,7 @@ const STEMS = ['vision_model', 'model'];
 async function readJson(path: string): Promise<FieldReader> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await readRegularFile(path)).toString('utf8');
   } catch (cause) {
     throw readError(path, cause, 'BACKBONE_NOT_FOUND');
   }
