@@ -29,6 +29,7 @@ const CORE_FLOORS: readonly (readonly string[])[] = [
     'load-seldom',
     'batches-at-hand',
     'pending-solution',
+    'possible-sums',
     'predict',
     'ready-embeddings',
     'review-examples',

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { root, type BuiltPage } from './build-page.ts';
@@ -17,6 +18,9 @@ const ASSETS = path.join(root, 'packages/web/dist/assets');
 const { sizeBytes } = JSON.parse(readFileSync(path.join(root, 'models/imprint-tiny/manifest.json'), 'utf8')) as {
   sizeBytes: number;
 };
+const OTHER_MODULE: Answer = { body: 'export const other = 1;', headers: { 'content-type': 'text/javascript' } };
+const WRONG_ENGINE =
+  /^BACKBONE_INVALID: Expected ONNX Runtime's files of this release at .*ort\.wasm\.min\.mjs, .*, got something else \(.*npx imprint-web-assets DIR/;
 const HTML: Answer = { body: '<!doctype html><title>An app</title>', headers: { 'content-type': 'text/html' } };
 
 /** Ends the page's workers as a crash would: at once, and without a word. */
@@ -54,7 +58,7 @@ describeInBrowser('faults around a classifier on a page', () => {
         device: 'wasm' as const,
         ...options,
       });
-      if (failed !== 'none') await expect.poll(() => open.page.workers()).toEqual([]);
+      if (failed !== 'none') await expect.poll(() => open.page.workers(), { timeout: 20_000 }).toEqual([]);
       return failed;
     } finally {
       site.headers = {};
@@ -84,6 +88,8 @@ describeInBrowser('faults around a classifier on a page', () => {
           if (memory === 'examples') {
             const [first] = await classifier.examples('Scheiben');
             await classifier.removeExamples('Scheiben', [first.id]);
+            const [second] = await classifier.examples('Scheiben');
+            await classifier.moveExamples('Scheiben', 'stripes', [second.id]);
             await classifier.addClass('short-lived', pictures(5, 2));
             await classifier.removeClass('short-lived');
           }
@@ -188,6 +194,40 @@ describeInBrowser('faults around a classifier on a page', () => {
       /^BACKBONE_NOT_FOUND: .* got HTTP 404.*npx imprint-web-assets DIR/,
     ],
     [
+      'a missing script beside the WASM file',
+      'ort-wasm-simd-threaded.mjs',
+      undefined,
+      /^BACKBONE_NOT_FOUND: Expected ONNX Runtime's second script at .*npx imprint-web-assets DIR/,
+    ],
+    [
+      'a page in place of the script beside the WASM file',
+      'ort-wasm-simd-threaded.mjs',
+      HTML,
+      /^BACKBONE_NOT_FOUND: Expected ONNX Runtime's second script at .*npx imprint-web-assets DIR/,
+    ],
+    ...['ort.wasm.min.mjs', 'ort-wasm-simd-threaded.mjs'].map((file): [string, string, Answer, RegExp] => [
+      `another module in place of ${file}`,
+      file,
+      OTHER_MODULE,
+      WRONG_ENGINE,
+    ]),
+    [
+      'WASM that links and is another',
+      'ort-wasm-simd-threaded.wasm.gz',
+      { body: gzipSync(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0)) },
+      WRONG_ENGINE,
+    ],
+    ['gzip of no WASM', 'ort-wasm-simd-threaded.wasm.gz', { body: gzipSync('something else') }, WRONG_ENGINE],
+    [
+      'an engine that gets no memory',
+      'ort-wasm-simd-threaded.mjs',
+      {
+        body: `export default async () => { throw new RangeError('WebAssembly.Memory(): could not allocate memory'); };`,
+        headers: { 'content-type': 'text/javascript' },
+      },
+      /^DEVICE_UNAVAILABLE: Expected memory for ONNX Runtime, got: .*could not allocate memory/,
+    ],
+    [
       'a page in place of the WASM file',
       'ort-wasm-simd-threaded.wasm.gz',
       HTML,
@@ -239,10 +279,21 @@ describeInBrowser('faults around a classifier on a page', () => {
     expect(await openingFails({ assets: '/spoilt' })).toMatch(message);
   });
 
-  it('says so where the second script is missing, and goes on without it', async () => {
+  it.each<[string, Answer | undefined, RegExp]>([
+    [
+      'is missing',
+      undefined,
+      /^BACKBONE_NOT_FOUND: Expected the worker's second script at .*\/first-only\/worker-seldom\.js, could not load it .*npx imprint-web-assets DIR/,
+    ],
+    [
+      'is another module',
+      OTHER_MODULE,
+      /^BACKBONE_INVALID: Expected the worker's second script of this release at .*\/first-only\/worker-seldom\.js, got something else .*npx imprint-web-assets DIR/,
+    ],
+  ])('says so where the second script %s, and goes on without it', async (_, answer, message) => {
     site.routes.set('/first-only', (_, url) => {
       const name = url.pathname.slice('/first-only/'.length);
-      return name === 'worker-seldom.js' ? undefined : { body: readFileSync(path.join(ASSETS, name)) };
+      return name === 'worker-seldom.js' ? answer : { body: readFileSync(path.join(ASSETS, name)) };
     });
     await using open = await openPage(browser, `${site.origin}/`, { home });
     const { failed, label } = await open.page.evaluate(async () => {
@@ -253,10 +304,25 @@ describeInBrowser('faults around a classifier on a page', () => {
       const { ranking } = await classifier.classify(pictures(0, 4)[3]);
       return { failed, label: ranking[0].label };
     });
-    expect(failed).toMatch(
-      /^BACKBONE_NOT_FOUND: Expected the worker's second script at .*\/first-only\/worker-seldom\.js, could not load it .*npx imprint-web-assets DIR/,
-    );
+    expect(failed).toMatch(message);
     expect(label).toBe('discs');
+  });
+
+  it('gives up on a worker that says nothing for 30 s', async () => {
+    site.routes.set('/silent.js', () => OTHER_MODULE);
+    await using open = await openPage(browser, `${site.origin}/`);
+    const { page } = open;
+    await page.clock.install();
+    const opening = page.evaluate(() => failure(openClassifier({ device: 'wasm', workerUrl: '/silent.js' })));
+    await expect.poll(() => page.workers()).toHaveLength(1);
+    await page.clock.fastForward(3_600_000);
+    await page.clock.runFor(20_000);
+    expect(page.workers()).toHaveLength(1);
+    await page.clock.runFor(10_000);
+    expect(await opening).toMatch(
+      /^FILE_UNREADABLE: Expected the worker's script to load, got: nothing within 30 s\. Check that its address/,
+    );
+    await expect.poll(() => page.workers()).toEqual([]);
   });
 
   it('takes WASM that a server has inflated on its way', async () => {
@@ -297,7 +363,16 @@ describeInBrowser('faults around a classifier on a page', () => {
     for (const [i, name] of ['device', 'numThreads', 'maxPixels', 'backbone', 'assets'].entries()) {
       expect(failures[i]).toMatch(new RegExp(`^INVALID_ARGUMENT: Expected .* for ${name}, got `));
     }
+    const elsewhere = ['https://example.com/folder/', '//example.com', site.origin.replace(/\d+$/, '1')];
+    for (const name of ['assets', 'backbone', 'workerUrl'])
+      for (const url of elsewhere)
+        expect(await openingFails({ [name]: url })).toMatch(
+          new RegExp(
+            `^INVALID_ARGUMENT: Expected a URL of this page's origin for ${name}, got "http.*npx imprint-web-assets`,
+          ),
+        );
     expect(open.page.workers()).toEqual([]);
+    expect(open.strangers()).toEqual([]);
     expect(await openingFails({ head: 'nothing', backbone: TINY })).toMatch(/^INVALID_ARGUMENT: /);
   });
 

@@ -255,6 +255,48 @@ describeInBrowser('verbs and pictures on a page', () => {
     expect(told).toEqual({ same: true, already: true, stream: true, first: [1, 2, 3], same2: true });
   });
 
+  it('takes a signal in every question about the whole, and passes its reason on', async () => {
+    const told = await open.page.evaluate(async () => {
+      const { classifier } = globalThis;
+      const { signal } = new AbortController();
+      const { head } = await classifier.report({ signal });
+      const review = await classifier.review({ most: 2, signal });
+      const suggested = await classifier.suggest(pictures(5, 6), { count: 2, signal });
+      const abort = new AbortController();
+      const reason = { mine: true };
+      let left = false;
+      async function* endless() {
+        try {
+          for (let i = 0; ; i++) {
+            if (i === 8) abort.abort(reason);
+            yield pictures(5, 1, i)[0];
+            await new Promise((resolve) => setTimeout(resolve, 1));
+          }
+        } finally {
+          left = true;
+        }
+      }
+      const isMine = (promise: Promise<unknown>) => promise.catch((error: unknown) => error === reason);
+      const same = [await isMine(classifier.suggest(endless(), { signal: abort.signal }))];
+      same.push(await isMine(classifier.review({ signal: abort.signal })));
+      same.push(await isMine(classifier.report({ signal: abort.signal })));
+      while (!left) await new Promise((resolve) => setTimeout(resolve, 1));
+      const wrong = { signal: new AbortController() } as never;
+      const refused = [classifier.report(wrong), classifier.review(wrong), classifier.suggest([], wrong)];
+      return {
+        head,
+        review: Object.keys(review).length > 0,
+        suggested: suggested.length,
+        same,
+        left,
+        refused: await Promise.all(refused.map(failure)),
+      };
+    });
+    expect(told).toMatchObject({ head: 'auto', review: true, suggested: 2, same: [true, true, true], left: true });
+    for (const message of told.refused)
+      expect(message).toMatch(/^INVALID_ARGUMENT: Expected an AbortSignal for signal/);
+  });
+
   it('evaluates, reviews, suggests, reports, and keeps its errors’ codes', async () => {
     const told = await open.page.evaluate(async () => {
       const { classifier } = globalThis;

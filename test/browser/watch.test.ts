@@ -2,6 +2,7 @@
 
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
+import * as esbuild from 'esbuild';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { root, type BuiltPage } from './build-page.ts';
@@ -111,6 +112,37 @@ describeInBrowser('watching', () => {
     expect(seen.count).toBeLessThanOrEqual(7);
     expect(['discs', 'stripes']).toEqual(expect.arrayContaining([...new Set(seen.labels)]));
     expect(seen).toMatchObject({ isOff: true, emptied: true });
+    expect(tab.complaints).toEqual([]);
+  });
+
+  it('ends with the scope of `using`, compiled, in a browser that has no symbols for it', async () => {
+    await using context = await browser.newContext({ permissions: ['camera'] });
+    await context.addInitScript(() => {
+      const known = Symbol;
+      const { dispose: _, asyncDispose: __, ...others } = Object.getOwnPropertyDescriptors(known);
+      globalThis.Symbol = Object.defineProperties((text?: string) => known(text), others) as never;
+    });
+    await using tab = await open({ context });
+    const { code } = await esbuild.transform(
+      `(async () => {
+        const video = await ready();
+        let stream;
+        {
+          await using classifier = globalThis.classifier;
+          using camera = await imprint.openCamera(video);
+          stream = camera.stream;
+        }
+        const isOff = stream.getTracks().every(({ readyState }) => readyState === 'ended');
+        return [typeof Symbol.dispose, typeof Symbol.asyncDispose, isOff, await failure(classifier.hash())];
+      })()`,
+      { target: 'es2022' },
+    );
+    expect(await tab.page.evaluate(code)).toEqual([
+      'undefined',
+      'undefined',
+      true,
+      expect.stringMatching(/^DISPOSED: /),
+    ]);
     expect(tab.complaints).toEqual([]);
   });
 

@@ -4,6 +4,7 @@ import type { Backbone } from './backbone.ts';
 import { embedInputs, type AddOptions } from './embed-examples.ts';
 import { ImprintError, expected } from './errors.ts';
 import type { FitContext } from './head.ts';
+import { loadSeldom } from './load-seldom.ts';
 import { ClassStatistics, type ExampleSums } from './memory/class-statistics.ts';
 import { codeGram } from './memory/gram.ts';
 import { ExampleMemory, type Example } from './memory/example-memory.ts';
@@ -92,7 +93,9 @@ export async function requirePossible(
   { sums }: ReadyExamples,
   context: FitContext,
 ): Promise<void> {
-  if (content instanceof ClassStatistics && sums !== undefined) await content.requirePossible(label, sums, context);
+  if (!(content instanceof ClassStatistics) || sums === undefined) return;
+  const { requirePossibleSums } = await loadSeldom();
+  await requirePossibleSums(content, label, sums, context);
 }
 
 /** Takes examples out of a class, all of them or, where one was never in, none. */

@@ -7,5 +7,6 @@ export { headNamed } from './heads/head-named.ts';
 export { rademacherRidge } from './heads/projected-ridge.ts';
 export { helpWith } from './linalg/gemm-helper.ts';
 export { shareGemm } from './linalg/shared-gemm.ts';
+export { requirePossibleSums } from './possible-sums.ts';
 export { reviewExamples, suggestInputs } from './review-examples.ts';
 export { solveStatistics } from './solve-statistics.ts';

@@ -7,7 +7,6 @@ import type { Device } from './device-report.ts';
 import { throughGate } from './native-gate.ts';
 import { onnxRuntime } from './native-modules.ts';
 
-
 export interface SessionOptions {
   readonly device: Device;
   /** Threads of one run on the CPU. */

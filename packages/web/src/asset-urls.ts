@@ -71,13 +71,19 @@ const ENGINES: Readonly<Record<EngineName, Readonly<Record<keyof EngineUrls, Ass
   },
 };
 
-/** An absolute URL. @throws INVALID_ARGUMENT */
+/** An absolute URL. @throws INVALID_ARGUMENT for none, and for one of another origin */
 function absolute(url: string | URL, name: string, base: string): URL {
+  let made: URL;
   try {
-    return new URL(url, base);
+    made = new URL(url, base);
   } catch {
     throw expected(name, 'a URL, absolute or relative to the page', url);
   }
+  if (made.protocol !== 'data:' && made.origin !== globalThis.origin) {
+    const next = 'Copy the files by `npx imprint-web-assets DIR` and serve them from this origin.';
+    throw expected(name, "a URL of this page's origin", made.href, next);
+  }
+  return made;
 }
 
 /** The folder that `assets` names, with its last slash. */

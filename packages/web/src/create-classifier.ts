@@ -16,7 +16,7 @@ const DEVICES: readonly unknown[] = ['auto', 'webgpu', 'wasm'];
  *
  *     await using classifier = await createClassifier();
  *     await classifier.addClass('cat', files);
- *     const { label, confidence } = await classifier.classify(document.querySelector('img'));
+ *     const { label, confidence } = await classifier.classify(document.querySelector('img')!);
  *
  * @throws UNSUPPORTED outside a browser, or where the page's policy forbids WASM; FILE_UNREADABLE where the worker's script,
  *   BACKBONE_NOT_FOUND where another file is not at its place; BACKBONE_INVALID, DEVICE_UNAVAILABLE, DEVICE_INACCURATE,

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The element `<imprint-classifier>`: answers what the picture or video inside it shows. Importing this file defines it. */
 
 import { ImprintError, type AddReport } from '@imprint/core';

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The whole public API of @imprint/web. */
 
 export { createClassifier } from './create-classifier.ts';

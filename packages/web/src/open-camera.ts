@@ -1,6 +1,7 @@
 /** The door to a camera: refusals become stated errors, and what was opened is closed again. */
 
 import { expected, ImprintError, requireOptions, type ImprintErrorCode } from '@imprint/core';
+import { dispose } from './dispose-symbols.ts';
 import { requirePage, requireVideo } from './require-page.ts';
 
 export interface CameraOptions {
@@ -82,5 +83,5 @@ export async function openCamera(video: HTMLVideoElement, options: CameraOptions
       'Expected a video that shows this camera, got one that was given another source meanwhile. Open one camera for a video.';
     throw new ImprintError('CAMERA_UNAVAILABLE', message, { cause: error });
   }
-  return { stream, stop, [Symbol.dispose]: stop };
+  return { stream, stop, [dispose]: stop };
 }

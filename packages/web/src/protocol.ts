@@ -85,7 +85,7 @@ export type JournalEntry =
   | { readonly kind: 'forgotten'; readonly label: string; readonly seen: readonly Seen[] }
   | { readonly kind: 'verb'; readonly verb: ReplayedVerb; readonly args: readonly unknown[] };
 
-export type ReplayedVerb = 'removeClass' | 'removeExamples' | 'renameClass' | 'mergeClasses';
+export type ReplayedVerb = 'removeClass' | 'removeExamples' | 'moveExamples' | 'renameClass' | 'mergeClasses';
 
 export type Verb =
   | ReplayedVerb

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** React hooks: a classifier that lives as long as its component, and its answers to a video. */
 'use client';
 

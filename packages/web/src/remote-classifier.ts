@@ -2,6 +2,7 @@
 
 import { expected, ImprintError, requireIterable, requireOptions } from '@imprint/core';
 import type {
+  AbortSignalLike,
   AddOptions,
   AddReport,
   BackboneIdentity,
@@ -18,6 +19,7 @@ import type {
   Unreadable,
 } from '@imprint/core';
 import { requireFunction } from './check-arguments.ts';
+import { asyncDispose } from './dispose-symbols.ts';
 import { closeMoved, isBlob, isBytes, toWireImage, toWireInput, type Moved } from './image-transfer.ts';
 import type { Verb, WireState } from './protocol.ts';
 import { watchVideo } from './watch.ts';
@@ -140,6 +142,10 @@ export class RemoteClassifier<Label extends string = string> implements WebClass
     await this.#call('removeExamples', [label, ids]);
   }
 
+  async moveExamples(from: Label, into: Label, ids: readonly string[]): Promise<void> {
+    await this.#call('moveExamples', [from, into, ids]);
+  }
+
   async forgetExamples(label: Label, examples: Many<ImageInput>, options: AddOptions = {}): Promise<void> {
     await this.#add('forgetExamples', label, examples, options);
   }
@@ -226,17 +232,24 @@ export class RemoteClassifier<Label extends string = string> implements WebClass
     })) as EvaluationResult;
   }
 
-  async review(options: { readonly most?: number } = {}): Promise<ReviewReport<Label>> {
-    return (await this.#ask('review', [options])) as ReviewReport<Label>;
+  async review(
+    options: { readonly most?: number; readonly signal?: AbortSignalLike } = {},
+  ): Promise<ReviewReport<Label>> {
+    const { signal, rest } = withoutSignal(options);
+    return (await this.#ask('review', [rest], signal)) as ReviewReport<Label>;
   }
 
-  async suggest(pool: Many<ImageInput>, options: { readonly count?: number } = {}): Promise<SuggestedInput[]> {
+  async suggest(
+    pool: Many<ImageInput>,
+    options: { readonly count?: number; readonly signal?: AbortSignalLike } = {},
+  ): Promise<SuggestedInput[]> {
+    const { signal, rest } = withoutSignal(options);
     const stream = this.#link.stream(requireIterable(pool, 'pool'), toWireInput);
-    return (await this.#call('suggest', [stream, options], { streams: [stream] })) as SuggestedInput[];
+    return (await this.#call('suggest', [stream, rest], { signal, streams: [stream] })) as SuggestedInput[];
   }
 
-  async report(): Promise<HeadReport> {
-    return (await this.#ask('report', [])) as HeadReport;
+  async report(options: { readonly signal?: AbortSignalLike } = {}): Promise<HeadReport> {
+    return (await this.#ask('report', [], withoutSignal(options).signal)) as HeadReport;
   }
 
   async snapshot(): Promise<Uint8Array<ArrayBuffer>> {
@@ -289,7 +302,7 @@ export class RemoteClassifier<Label extends string = string> implements WebClass
     return Promise.resolve();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
@@ -318,8 +331,8 @@ export class RemoteClassifier<Label extends string = string> implements WebClass
   }
 
   /** A call that changes nothing: after a crash it is asked again. */
-  #ask(verb: Verb, args: readonly unknown[]): Promise<unknown> {
-    return this.#link.call(verb, args, { repeatable: true });
+  #ask(verb: Verb, args: readonly unknown[], signal?: AbortSignal): Promise<unknown> {
+    return this.#link.call(verb, args, { signal, repeatable: true });
   }
 }
 
@@ -360,10 +373,9 @@ function copyOf(file: ArrayBuffer | Uint8Array): Uint8Array {
   }
 }
 
-function withoutSignal(options: ClassifyOptions): {
-  signal: AbortSignal | undefined;
-  rest: Omit<ClassifyOptions, 'signal'>;
-} {
+function withoutSignal<Options extends { readonly signal?: AbortSignalLike }>(
+  options: Options,
+): { signal: AbortSignal | undefined; rest: Omit<Options, 'signal'> } {
   const { signal, ...rest } = requireOptions(options);
   return { signal: signal as AbortSignal | undefined, rest };
 }

@@ -1,6 +1,7 @@
 /** The contract of a classifier on a page: the facade of core, with its work done in a worker. */
 
 import type {
+  AbortSignalLike,
   AddReport,
   BackboneIdentity,
   Classified,
@@ -108,6 +109,8 @@ export interface WebClassifier<Label extends string = string> extends AsyncDispo
   addExample(label: Label, image: ImageInput): Promise<AddReport>;
   removeClass(label: Label): Promise<void>;
   removeExamples(label: Label, ids: readonly string[]): Promise<void>;
+  /** Sets wrong labels right without the pictures. */
+  moveExamples(from: Label, into: Label, ids: readonly string[]): Promise<void>;
   forgetExamples(
     label: Label,
     examples: Iterable<ImageInput> | AsyncIterable<ImageInput>,
@@ -132,12 +135,12 @@ export interface WebClassifier<Label extends string = string> extends AsyncDispo
     examples: Iterable<LabelledInput<ImageInput, Label>> | AsyncIterable<LabelledInput<ImageInput, Label>>,
     options?: EvaluateOptions<ImageInput>,
   ): Promise<EvaluationResult>;
-  review(options?: { readonly most?: number }): Promise<ReviewReport<Label>>;
+  review(options?: { readonly most?: number; readonly signal?: AbortSignalLike }): Promise<ReviewReport<Label>>;
   suggest(
     pool: Iterable<ImageInput> | AsyncIterable<ImageInput>,
-    options?: { readonly count?: number },
+    options?: { readonly count?: number; readonly signal?: AbortSignalLike },
   ): Promise<SuggestedInput[]>;
-  report(): Promise<HeadReport>;
+  report(options?: { readonly signal?: AbortSignalLike }): Promise<HeadReport>;
 
   snapshot(): Promise<Uint8Array<ArrayBuffer>>;
   hash(): Promise<string>;
@@ -177,7 +180,7 @@ export interface CreateClassifierOptions {
   readonly numThreads?: number;
   /** Largest picture that is decoded, in pixels. Default 64 million. */
   readonly maxPixels?: number;
-  /** URL of the folder that `npx imprint-web-assets DIR` filled: worker, engine, embedded backbone. Default: what the bundler emitted. */
+  /** URL of the folder (of this origin) that `npx imprint-web-assets DIR` filled: worker, engine, embedded backbone. Default: what the bundler emitted. */
   readonly assets?: string | URL;
   /** URL of the worker's script (`worker.js` of that folder), where it lies elsewhere. */
   readonly workerUrl?: string | URL;

@@ -25,6 +25,9 @@ export interface Opened {
   readonly state: WireState;
 }
 
+/** For the script to load and to say so; it needs nothing else for that. */
+const HELLO_SECONDS = 30;
+
 export class WorkerConnection {
   readonly #worker: Worker;
   readonly #events: ConnectionEvents;
@@ -67,6 +70,11 @@ export class WorkerConnection {
         connection.#open?.reject(notSent(cause));
       }
     };
+    // In ticks: a page that is busy or asleep uses up none.
+    let ticks = 0;
+    const clock = setInterval(() => {
+      if (!connection.#saidHello && ++ticks === HELLO_SECONDS) connection.#gone(`nothing within ${HELLO_SECONDS} s`);
+    }, 1000);
     const onAbort = () => connection.#open?.reject(signal?.reason as Error);
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
@@ -76,6 +84,7 @@ export class WorkerConnection {
       throw error;
     } finally {
       connection.#open = undefined;
+      clearInterval(clock);
       signal?.removeEventListener('abort', onAbort);
     }
   }

@@ -5,8 +5,6 @@
  */
 
 import { expected, ImprintError } from '../errors.ts';
-import type { FitContext } from '../head.ts';
-import { choleskyFactor } from '../linalg/cholesky.ts';
 import { classRecord, renameKey, type ClassSummary } from './class-map.ts';
 import { LARGEST_CODE } from './codes.ts';
 import { compareText } from './label.ts';
@@ -20,9 +18,6 @@ export interface StatisticsView extends StatisticsMemory {
 
 /** Counts are saved in 32 bits; sums of so many codes and of their products are exact in float64. */
 export const MOST_EXAMPLES = 2 ** 31 - 1;
-
-/** Share of a Gram matrix's mean diagonal entry that rounding stays below. */
-const ROUNDING = 1e-9;
 
 /** Columns that a Gram matrix may have: 2 GB. */
 const MOST_COLUMNS = 2 ** 14;
@@ -107,7 +102,7 @@ export class ClassStatistics {
 
   /**
    * Takes examples out again, exactly: they have to be those that went in. A class left with none goes.
-   * @throws CLASS_NOT_FOUND; INVALID_ARGUMENT where their sums show that they were not in the class (`requirePossible` sees more), and
+   * @throws CLASS_NOT_FOUND; INVALID_ARGUMENT where their sums show that they were not in the class (`requirePossibleSums` sees more), and
    *   then nothing has changed
    */
   subtract(label: string, removed: ExampleSums): void {
@@ -119,41 +114,6 @@ export class ClassStatistics {
     }
     this.#accumulate(record, removed, -1);
     if (left === 0) this.#classes.delete(label);
-  }
-
-  /**
-   * Whether what would be left by `subtract` can be the sums of examples: no direction may have less than no scatter within classes.
-   * Of examples that were never in, it notices all those without which nothing could be solved any more.
-   * @throws CLASS_NOT_FOUND; INVALID_ARGUMENT
-   */
-  async requirePossible(label: string, removed: ExampleSums, context: FitContext): Promise<void> {
-    const { width, counts, sums, gram, labels } = this.view();
-    const k = labels.indexOf(label);
-    const refusal = neverIn(label, this.#record(label).count, removed.count);
-    counts[k] -= removed.count;
-    for (let j = 0; j < width; j++) sums[k * width + j] -= removed.sums[j];
-    for (let i = 0; i < gram.length; i++) gram[i] -= removed.gram[i];
-    if (counts[k] < 0) throw refusal;
-    let trace = 0;
-    for (let i = 0; i < width; i++) trace += gram[i * width + i];
-    if (!(trace > 0)) {
-      if (trace < 0 || gram.some((product) => product !== 0)) throw refusal;
-      return;
-    }
-    for (const [c, count] of counts.entries()) {
-      const factor = count > 0 ? 1 / Math.sqrt(count) : 0;
-      for (let j = c * width; j < (c + 1) * width; j++) sums[j] *= factor;
-    }
-    const shape = { m: width, n: width, k: labels.length, transposeA: true };
-    const between = await context.gemm.f64(sums, sums, shape);
-    for (let i = 0; i < gram.length; i++) gram[i] -= between[i];
-    try {
-      // A scatter of few examples has directions without any; what rounding makes of those is far below one example's share.
-      await choleskyFactor(gram, width, context, (ROUNDING * trace) / width);
-    } catch (cause) {
-      if (cause instanceof ImprintError && cause.code === 'NOT_POSITIVE_DEFINITE') throw refusal;
-      throw cause;
-    }
   }
 
   /** Gives a class another label. @throws CLASS_NOT_FOUND; CLASS_EXISTS where `to` is another class */
@@ -206,7 +166,8 @@ export class ClassStatistics {
   }
 }
 
-function neverIn(label: string, count: number, removed: number): ImprintError {
+/** The error for what was never in. */
+export function neverIn(label: string, count: number, removed: number): ImprintError {
   return new ImprintError(
     'INVALID_ARGUMENT',
     `Expected examples that class ${JSON.stringify(label)} was learned from (it has ${count}), got ${removed} that cannot all be. Pass the same inputs as when they were added.`,

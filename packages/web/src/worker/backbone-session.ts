@@ -4,6 +4,7 @@ import { canaryPixels, CANARY_COSINE, ImprintError, readTaps, smallestCosine, ta
 import type { OutputTensor, ReadyModel } from '@imprint/core';
 import type { InferenceSession } from 'onnxruntime-web';
 import type { Device } from '../web-classifier.ts';
+import { firstLine, outOfMemory } from './engine-errors.ts';
 import type { Engine } from './engine.ts';
 
 const GPU_ERROR_MS = 100;
@@ -136,10 +137,8 @@ function openError(cause: unknown, name: string, device: Device): ImprintError {
     const message = `Expected webgpu to load ${name}, got: ${line}. Use device 'auto' or 'wasm'.`;
     return new ImprintError('DEVICE_UNAVAILABLE', message, { cause });
   }
-  if (isOutOfMemory(cause)) {
-    const message = `Expected memory for ${name}, got: ${line}. Close other pages, or use a smaller model.`;
-    return new ImprintError('DEVICE_UNAVAILABLE', message, { cause });
-  }
+  const memory = outOfMemory(cause, name);
+  if (memory !== undefined) return memory;
   const message = `Expected an ONNX model that this version of ONNX Runtime loads for ${name}, got: ${line}. Download or export it again.`;
   return new ImprintError('BACKBONE_INVALID', message, { cause });
 }
@@ -148,17 +147,4 @@ function inaccurate(device: Device, name: string, cosine: number): ImprintError 
   const next = device === 'wasm' ? 'Its file or its manifest is wrong: get it again.' : "Use device 'auto' or 'wasm'.";
   const message = `Expected ${device} to answer ${name}'s canary picture with a cosine of at least ${CANARY_COSINE}, got ${cosine.toFixed(4)}. ${next}`;
   return new ImprintError('DEVICE_INACCURATE', message);
-}
-
-/** Without the C++ source position and condition that ONNX Runtime puts first. */
-export function firstLine(error: unknown): string {
-  const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
-  return line.replace(/^.* was false\. /, '').slice(0, 300);
-}
-
-export function isOutOfMemory(error: unknown): boolean {
-  return (
-    error instanceof RangeError ||
-    /out of memory|bad_alloc|memory allocation|failed to allocate/i.test(firstLine(error))
-  );
 }

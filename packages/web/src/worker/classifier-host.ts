@@ -226,8 +226,8 @@ export class ClassifierHost {
         await classifier.forgetExamples(entry.label, this.#backbone.again(entry.seen));
         break;
       case 'verb': {
-        const [first, second] = entry.args as [string, never];
-        classifier[entry.verb](first, second);
+        const [first, second, third] = entry.args as [string, never, never];
+        classifier[entry.verb](first, second, third);
       }
     }
     return classifier;

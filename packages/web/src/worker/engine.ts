@@ -3,7 +3,8 @@
 import { ImprintError } from '@imprint/core';
 import type * as Ort from 'onnxruntime-web';
 import type { EngineName, EngineUrls } from '../protocol.ts';
-import { fetchAsset, importScript } from './fetch-asset.ts';
+import { outOfMemory } from './engine-errors.ts';
+import { fetchAsset, importScript, wrongFile } from './fetch-asset.ts';
 
 export interface Engine {
   readonly name: EngineName;
@@ -28,22 +29,31 @@ export function threadsOf(wanted: number | undefined): number {
 
 /**
  * Loads a build's scripts and its WASM. Sessions that run side by side share it.
- * @throws BACKBONE_NOT_FOUND where a file is not there, UNSUPPORTED where the page's policy forbids WASM
+ * @throws BACKBONE_NOT_FOUND where a file is not there, BACKBONE_INVALID where it is another, DEVICE_UNAVAILABLE where memory runs
+ *   out, UNSUPPORTED where the page's policy forbids WASM
  */
 export async function loadEngine(name: EngineName, urls: EngineUrls, threads: number | undefined): Promise<Engine> {
   requireWasm();
   const [ort, wasmBinary] = await Promise.all([
     importScript<typeof Ort>(urls.script, "ONNX Runtime's script"),
     fetchAsset(urls.wasm, "ONNX Runtime's WASM file"),
+    // ONNX Runtime imports it again, and does not say well where it is not there.
+    importScript(urls.glue, "ONNX Runtime's second script"),
   ]);
   const numThreads = threadsHere(threads);
-  Object.assign(ort.env.wasm, {
-    numThreads,
-    wasmBinary: wasmBinary.buffer,
-    wasmPaths: { mjs: urls.glue, wasm: urls.wasm },
-  });
-  ort.env.logLevel = 'fatal';
-  await initialise(ort);
+  try {
+    Object.assign(ort.env.wasm, {
+      numThreads,
+      wasmBinary: wasmBinary.buffer,
+      wasmPaths: { mjs: urls.glue, wasm: urls.wasm },
+    });
+    ort.env.logLevel = 'fatal';
+    await initialise(ort);
+  } catch (cause) {
+    throw (
+      outOfMemory(cause, 'ONNX Runtime') ?? wrongFile("ONNX Runtime's files", Object.values(urls).join(', '), cause)
+    );
+  }
   let last: Promise<unknown> = Promise.resolve();
   const exclusively = <T>(task: () => Promise<T>): Promise<T> => {
     const next = last.then(task);
@@ -55,7 +65,12 @@ export async function loadEngine(name: EngineName, urls: EngineUrls, threads: nu
 
 /** Compiles the WASM now, while the model is still on its way: ONNX Runtime does it with its first session. */
 async function initialise(ort: typeof Ort): Promise<void> {
-  const session = await ort.InferenceSession.create(SMALLEST_MODEL, { executionProviders: ['wasm'] });
+  // WASM of another release may link, and then fail where ONNX Runtime does not look: it would wait for ever.
+  const failed = new Promise<never>((_, reject) => {
+    addEventListener('unhandledrejection', ({ reason }) => reject(reason as Error), { once: true });
+  });
+  const created = ort.InferenceSession.create(SMALLEST_MODEL, { executionProviders: ['wasm'] });
+  const session = await Promise.race([created, failed]);
   await session.release();
   // Nobody reads these 14 to 27 MB again.
   delete ort.env.wasm.wasmBinary;

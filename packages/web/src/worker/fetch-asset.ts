@@ -55,6 +55,13 @@ const HEAD_BYTES = 64;
 const WHERE_TO_PUT =
   'Copy the files there by `npx imprint-web-assets DIR`, or pass the URL of their folder as `assets`.';
 
+/** The error for files that are there and do not do what this release's do. */
+export function wrongFile(what: string, where: string, cause: unknown): ImprintError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `Expected ${what} of this release at ${where}, got something else (${why}). Copy the files again by \`npx imprint-web-assets DIR\`, and clear caches that may keep old ones.`;
+  return new ImprintError('BACKBONE_INVALID', message, { cause });
+}
+
 /** Throws BACKBONE_INVALID where the bytes are not those that a manifest describes. */
 export async function requireSha256(
   bytes: Uint8Array<ArrayBuffer>,

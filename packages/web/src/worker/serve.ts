@@ -162,6 +162,7 @@ export class Server {
         return host.forget(first, this.#streams.open(second), this.#addOptions(third, context));
       case 'removeClass':
       case 'removeExamples':
+      case 'moveExamples':
       case 'renameClass':
       case 'mergeClasses':
         return host.change(verb, args);
