@@ -82,7 +82,7 @@ function predictions(
       strangeness: strangeness[query],
       ranking,
       nearest: nearest > 0 ? nearestOf(codes.subarray(query * width, (query + 1) * width), nearest) : [],
-    });
+    } as Prediction);
   }
   return found;
 }

@@ -17,11 +17,8 @@ export interface NearestExample<Label extends string = string> {
   readonly source: string | undefined;
 }
 
-export interface Prediction<Label extends string = string> {
-  /** The likeliest class, or null where the input is unlike everything learned. */
-  readonly label: Label | null;
-  /** Whether `novelty` is at least the classifier's `unknownBelow`. */
-  readonly known: boolean;
+/** What a prediction says beside the class. */
+interface Evidence<Label extends string> {
   /** Calibrated probability of the likeliest class, from 0 to 1. */
   readonly confidence: number;
   /** p-value, from 0 to 1: the share of learned examples that would look at least as strange. Small means strange. */
@@ -33,6 +30,13 @@ export interface Prediction<Label extends string = string> {
   /** The most similar learned examples, best first. */
   readonly nearest: readonly NearestExample<Label>[];
 }
+
+/**
+ * `known`: whether `novelty` is at least the classifier's `unknownBelow`. `label`: the likeliest class, or null where the input is
+ * unlike everything learned.
+ */
+export type Prediction<Label extends string = string> = Evidence<Label> &
+  ({ readonly known: true; readonly label: Label } | { readonly known: false; readonly label: null });
 
 /** One input of `classifyMany`: a prediction, or the reason why there is none. */
 export type Classified<Label extends string = string> =

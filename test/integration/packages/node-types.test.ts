@@ -13,7 +13,9 @@ import { readyEmbeddings } from '@imprint/core';
 
 await using classifier = await createClassifier<'cat' | 'dog'>();
 const report: AddReport = await classifier.addClass('cat', ['a.jpg']);
-const { label, known }: Prediction<'cat' | 'dog'> = await classifier.classify('b.jpg');
+const prediction: Prediction<'cat' | 'dog'> = await classifier.classify('b.jpg');
+const { label, known } = prediction;
+const named: 'cat' | 'dog' | 'none' = prediction.known ? prediction.label : 'none';
 await saveClassifier(classifier, 'pets.imprint');
 const vectors = await createClassifier({ backbone: readyEmbeddings({ name: 'vectors', dim: 4 }) });
 await vectors.addClass('up', [{ embedding: new Float32Array(4) }]);
@@ -25,7 +27,7 @@ await openClassifier('pets.imprint').catch((error) => {
   if (error instanceof ImprintError && error.code === 'FILE_LOST') return;
   throw error;
 });
-console.log(report.added, label, known);
+console.log(report.added, label, known, named);
 `;
 
 it('compile under strict settings, with no library but ES2023', () => {
