@@ -184,6 +184,20 @@ describeInBrowser('what a page learns', () => {
     expect(await open(tab.page)).toMatchObject({ hash, notices: [] });
   });
 
+  it('stays in its memory mode, and says so where another was asked for', async () => {
+    await using tab = await openPage(browser, `${site.origin}/`, { home });
+    await open(tab.page);
+    const hash = await learn(tab.page, 'discs', 0);
+    expect(await open(tab.page, 'pets', { memory: 'statistics' })).toMatchObject({
+      hash,
+      notices: [
+        { kind: 'storage', message: expect.stringMatching(/"statistics", but the store "pets" .* "examples"/) },
+      ],
+    });
+    expect((await open(tab.page, 'pets', { memory: 'examples' })).notices).toEqual([]);
+    expect((await open(tab.page, 'sums', { memory: 'statistics' })).notices).toEqual([]);
+  });
+
   it('refuses a name that is none', async () => {
     await using tab = await openPage(browser, `${site.origin}/`, { home });
     for (const store of ['', 'x'.repeat(300)]) {

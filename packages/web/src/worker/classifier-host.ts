@@ -86,6 +86,10 @@ export class ClassifierHost {
     const keeper = new StoreKeeper(place, content, events);
     await keeper.open(journal);
     this.#keeper = keeper;
+    const { memory } = this.#classifier;
+    if ((this.#options.memory ?? memory) === memory) return;
+    const message = `Expected memory ${JSON.stringify(this.#options.memory)}, but the store ${JSON.stringify(store)} holds a classifier with ${JSON.stringify(memory)}, which stays. Use another store.`;
+    events.onNotice(message);
   }
 
   get storageKind(): StorageReport['kind'] {
