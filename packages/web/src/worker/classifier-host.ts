@@ -14,7 +14,7 @@ import { openStore } from '../store/open-store.ts';
 import { StoreKeeper, type KeeperEvents, type KeptContent } from '../store/store-keeper.ts';
 import { storageReport } from '../storage-report.ts';
 import type { StorageReport } from '../web-classifier.ts';
-import { threadsOf } from './engine.ts';
+import { MAX_THREADS, threadsOf } from './engine.ts';
 import { gemmWithHelpers } from './helpers.ts';
 import { RecordingBackbone, seenBackbone, type Inputs, type Seen } from './recording-backbone.ts';
 import { Turns } from './turns.ts';
@@ -41,8 +41,9 @@ export class ClassifierHost {
   constructor(backbone: WebBackbone, options: WorkerOptions, yieldToHost: () => Promise<void>) {
     const { head, unknownBelow, memory, assets, numThreads } = options;
     // The matrix engine is core's own WASM: 34 GFLOP/s in Chromium on one thread, where ONNX Runtime's gives 26.
-    // More helpers than cores would only take each other's time.
-    const numHelpers = Math.min(threadsOf(numThreads), threadsOf(undefined)) - 1;
+    // Many more helpers than cores would only take each other's time.
+    const most = Math.max(MAX_THREADS, navigator.hardwareConcurrency || 1);
+    const numHelpers = Math.min(threadsOf(numThreads), most) - 1;
     const gemm = gemmWithHelpers(createWasmGemm(yieldToHost), assets.seldom, numHelpers);
     this.#web = backbone;
     this.#turns = new Turns(yieldToHost);

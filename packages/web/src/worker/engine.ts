@@ -15,7 +15,7 @@ export interface Engine {
 }
 
 /** More threads gain nothing at these sizes, and phones have few fast cores. */
-const MAX_THREADS = 4;
+export const MAX_THREADS = 4;
 
 /** Threads that WASM can have here: shared memory needs cross-origin isolation. */
 export function threadsHere(wanted: number | undefined): number {
