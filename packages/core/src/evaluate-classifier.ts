@@ -38,12 +38,14 @@ export async function evaluateClassifier<Input, Label extends string>(
   const rows: { truth: number; predicted: number; confidence: number; known: number; strangeness: number }[] = [];
   let done = 0;
 
+  const requireSameClasses = (): void => {
+    if (indices.size !== classifier.classes.length) throw changedMeanwhile();
+  };
   const collect = async (inputs: Iterable<Input> | AsyncIterable<Input>, truths: readonly number[] | undefined) => {
     const classifyOptions = { top: 1, nearest: 0, ...(options.signal === undefined ? {} : { signal: options.signal }) };
     for await (const result of classifier.classifyMany(inputs, classifyOptions) as AsyncIterable<Classified>) {
-      // To list the classes takes longer than many an answer.
-      const begins = result.index % CLASSIFY_BATCH === 0;
-      if (begins && indices.size !== classifier.classes.length) throw changedMeanwhile();
+      // To list the classes takes longer than many an answer: not for each.
+      if (result.index % CLASSIFY_BATCH === 0) requireSameClasses();
       options.onProgress?.({ done: ++done });
       if ('error' in result) {
         if (options.onUnreadable === undefined) throw result.error;
@@ -55,6 +57,8 @@ export async function evaluateClassifier<Input, Label extends string>(
       if (predicted === undefined) throw changedMeanwhile();
       rows.push({ truth: truths?.[result.index] ?? -1, predicted, confidence, known: known ? 1 : 0, strangeness });
     }
+    // Batches are as large as what was at hand: a class may have come after the last look.
+    requireSameClasses();
   };
 
   const truths: number[] = [];

@@ -248,6 +248,16 @@ describe('a classifier', () => {
       }
     }
     await expect(classifier.evaluate(examples())).rejects.toThrow(/same classes until evaluate has ended/);
+    // A source that pauses is answered in small batches.
+    const growing = await threeClasses();
+    async function* slowly(): AsyncGenerator<{ label: string; input: ReadyEmbedding }> {
+      for (let i = 0; i < 6; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        if (i === 3) await growing.addClass('bat', pictures(3, 0, 4));
+        yield { label: 'dog', input: picture(1, 100 + i) };
+      }
+    }
+    await expect(growing.evaluate(slowly())).rejects.toThrow(/same classes until evaluate has ended/);
   });
 
   it('counts what was there already, and reports what cannot be read only where asked to', async () => {
