@@ -7,6 +7,7 @@ import { discriminant } from '../../../../packages/core/src/heads/discriminant.t
 import { kernelRidge } from '../../../../packages/core/src/heads/kernel-ridge.ts';
 import { projectedRidge } from '../../../../packages/core/src/heads/projected-ridge.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
+import { wasmGemm } from '../../../../packages/core/src/linalg/wasm-gemm.ts';
 import { Carry } from '../../../../packages/core/src/memory/carry.ts';
 import { ExampleMemory } from '../../../../packages/core/src/memory/example-memory.ts';
 import { whitenedMemory } from '../../../../packages/core/src/scores/novelty/whitened-memory.ts';
@@ -179,7 +180,7 @@ describe.each([
       factored = 0;
       const carried = await head.fit(view, context);
       inAll += factored;
-      const fresh = await head.fit(view, { gemm: typedArrayGemm });
+      const fresh = await head.fit(view, { gemm: wasmGemm });
       expect(carried.report.parameters.lambda, name).toBe(fresh.report.parameters.lambda);
       expect(carried.leaveOneOutRows).toEqual(fresh.leaveOneOutRows);
       expect(unlike(carried.leaveOneOut(), fresh.leaveOneOut()), name).toBeLessThan(1e-8);

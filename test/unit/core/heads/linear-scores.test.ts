@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import type { Gemm } from '../../../../packages/core/src/gemm.ts';
 import { LinearScores } from '../../../../packages/core/src/heads/linear-scores.ts';
 import { typedArrayGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
+import { expectBits } from '../../../expect-bits.ts';
 
 /** A Gemm that sums backwards. */
 const backwards: Gemm = {
@@ -40,7 +41,7 @@ it('scores through the Gemm, one by one and backwards are equal bits', async () 
         { width, numClasses, weights, offsets: weightsOf(numClasses, seed + 1) },
         {},
       );
-      expect(weights).toEqual(given);
+      expectBits(weights, given);
       const codes = Int8Array.from({ length: numQueries * width }, (_, i) => Math.sin(i + seed) * 127);
       const single = new Float64Array(numQueries * numClasses);
       for (let q = 0; q < numQueries; q++) {
@@ -48,9 +49,9 @@ it('scores through the Gemm, one by one and backwards are equal bits', async () 
       }
       const together = new Float64Array(numQueries * numClasses);
       linear.scoresInto(codes, numQueries, together);
-      expect(together).toEqual(single);
+      expectBits(together, single);
       for (const gemm of [typedArrayGemm, backwards]) {
-        expect(await linear.scores(codes, numQueries, { gemm })).toEqual(single);
+        expectBits(await linear.scores(codes, numQueries, { gemm }), single);
       }
     }),
     { numRuns: 4 },
@@ -76,10 +77,8 @@ it('scores of more classes than a part holds are the bits of few classes at a ti
   const linear = await LinearScores.of({ width, numClasses, weights, offsets }, {});
   const all = new Float64Array(numQueries * numClasses);
   linear.scoresInto(codes, numQueries, all);
-  // Not toEqual: of a million numbers it would make a text.
-  expect(all.every((score, i) => score === few[i])).toBe(true);
-  const products = await linear.scores(codes, numQueries, { gemm: typedArrayGemm });
-  expect(products.every((score, i) => score === few[i])).toBe(true);
+  expectBits(all, few);
+  expectBits(await linear.scores(codes, numQueries, { gemm: typedArrayGemm }), few);
 });
 
 it('scores are those of the weights as given to 2^-31 of the largest, with no offsets where none are given', async () => {

@@ -6,6 +6,7 @@ import type { Helper } from '../../../../packages/core/src/linalg/helper-line.ts
 import { shareGemm } from '../../../../packages/core/src/linalg/shared-gemm.ts';
 import { typedArrayGemm, type PortableGemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
 import { createWasmGemm, wasmGemm } from '../../../../packages/core/src/linalg/wasm-gemm.ts';
+import { expectBits } from '../../../expect-bits.ts';
 import { noise } from './noise.ts';
 
 async function positiveDefinite(order: number, seed: number): Promise<Float64Array> {
@@ -13,14 +14,6 @@ async function positiveDefinite(order: number, seed: number): Promise<Float64Arr
   const a = await wasmGemm.f64(b, b, { m: order, n: order, k: 64, transposeB: true });
   for (let i = 0; i < order; i++) a[i * order + i] += 1;
   return a;
-}
-
-/** `toEqual` of a million numbers takes a second. */
-function expectBits(found: Float64Array | Float32Array, wanted: Float64Array | Float32Array): void {
-  const bytes = ({ buffer, byteOffset, byteLength }: Float64Array | Float32Array) =>
-    Buffer.from(buffer, byteOffset, byteLength);
-  expect(found.constructor).toBe(wanted.constructor);
-  expect(bytes(found).equals(bytes(wanted))).toBe(true);
 }
 
 function expectSame(found: CholeskyFactor, wanted: CholeskyFactor): void {
