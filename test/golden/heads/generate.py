@@ -171,7 +171,7 @@ def main():
         votes[found, c] = 0.07 * logsumexp(masked[found], axis=1)
     out["nearest"] = [[None if np.isinf(v) else v for v in row] for row in votes]
 
-    # FeCAM (equations 3, 5, 6): S + V1 I + V2 (1 - I), to correlations, Mahalanobis distance; the first tap alone.
+    # FeCAM (equations 3, 5, 6): S + V1 I + V2 (1 - I), to correlations, Mahalanobis distance of x as it is; the first tap alone.
     many, ym = make([20, 24])
     xm, qm = many[:, :DIM] / SCALE, queries[:, :DIM] / SCALE
     scores = np.empty((len(qm), 2))
@@ -181,7 +181,7 @@ def main():
         off = (s.sum() - np.trace(s)) / (DIM * (DIM - 1))
         s = s + np.trace(s) / DIM * np.eye(DIM) + off * (1 - np.eye(DIM))
         r = s / np.sqrt(np.outer(np.diag(s), np.diag(s)))
-        diff = (qm - own.mean(0)) / np.sqrt(np.diag(s))
+        diff = qm - own.mean(0)
         scores[:, c] = -0.5 * np.einsum("qd,de,qe->q", diff, np.linalg.inv(r), diff)
     out["fecam"] = {"codes": many.ravel(), "owners": ym, "scores": scores}
 

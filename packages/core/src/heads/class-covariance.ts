@@ -1,6 +1,7 @@
 /**
  * One covariance a class, shrunk and normalised to correlations: `score_c(x) = -(x - m_c)^T R_c^-1 (x - m_c) / 2`.
- * FeCAM: Goswami et al., NeurIPS 2023, equations 5 (shrinkage `S + g1 V1 I + g2 V2 (1 - I)`), 6 (normalisation) and 3.
+ * FeCAM: Goswami et al., NeurIPS 2023, equations 5 (shrinkage `S + g1 V1 I + g2 V2 (1 - I)`), 6 (normalisation) and 3. The
+ * matrix alone is normalised, not x: columns count by their correlations, however much they vary.
  * Leave-one-out by a rank-one downdate of the class's own matrix; divisor, shrinkage and normalisation are held.
  * We differ: unit embeddings without Tukey's transform, which is for features after a ReLU.
  */
@@ -35,10 +36,12 @@ export function classCovariance(options: ClassCovarianceOptions = {}): Head {
 }
 
 interface ClassShape {
-  /** Float64Array, columns x columns: `L^-1 diag(1 / s)`, so that distances are lengths of `whitener (x - mean)`. */
+  /** Float64Array, columns x columns: `L^-1` of `R = L L^T`, so that distances are lengths of `whitener (x - mean)`. */
   readonly whitener: Float64Array;
-  /** Float64Array, columns: whitener times the class mean. */
-  readonly whiteMean: Float64Array;
+  /** Float64Array, columns. */
+  readonly mean: Float64Array;
+  /** Float64Array, columns: roots of the diagonal of the shrunk covariance. */
+  readonly deviations: Float64Array;
 }
 
 async function fitClassCovariance(
@@ -64,15 +67,10 @@ async function fitClassCovariance(
   const rows = leaveOneOutRows(memory, context);
   const chosen = chosenRows(codes, width, rows);
   const leftOut = await scoresOf(measure, chosen, rows.length, context);
+  const left = weightedRows(chosen, rows.length, width, groups);
   for (const [r, i] of rows.entries()) {
     const own = classIndices[i];
-    const count = counts[own];
-    const at = r * numClasses + own;
-    const distance = -2 * leftOut[at];
-    // z = x - m, f = N / (N - 1): R loses f z z^T / (N - 1) (normalised), and x - m' = f z.
-    const f = count / (count - 1);
-    const left = Math.max(Number.EPSILON, 1 - (f / (count - 1)) * distance);
-    leftOut[at] = (-f * f * distance) / left / 2;
+    leftOut[r * numClasses + own] = -distanceLeftOut(left, r * columns, shapes[own], counts[own]) / 2;
   }
   const measured = leaveOneOutAccuracy(leftOut, rows, classIndices, counts);
   return {
@@ -139,14 +137,38 @@ async function classShape(
     for (let j = 0; j < columns; j++) matrix[i * columns + j] /= deviations[i] * deviations[j];
   }
   const factor = await choleskyFactor(matrix, columns, context);
-  const whitener = new Float64Array(columns * columns);
-  for (let i = 0; i < columns; i++) whitener[i * columns + i] = 1 / deviations[i];
-  const solved = await solveLower(factor, whitener, columns, context);
-  const whiteMean = new Float64Array(columns);
+  const identity = new Float64Array(columns * columns);
+  for (let i = 0; i < columns; i++) identity[i * columns + i] = 1;
+  return { whitener: await solveLower(factor, identity, columns, context), mean, deviations };
+}
+
+/**
+ * The distance of row x of a class of `count` from what its others make of it. With `z = x - m`, `u = z / s`, `f = N / (N - 1)`:
+ * `x - m' = f z` and `R' = R - a u u^T`, `a = f / (N - 1)`, so `d' = f^2 (z^T R^-1 z + a (z^T R^-1 u)^2 / (1 - a u^T R^-1 u))`.
+ */
+function distanceLeftOut(
+  x: Float64Array,
+  from: number,
+  { whitener, mean, deviations }: ClassShape,
+  count: number,
+): number {
+  const columns = mean.length;
+  let [zz, zu, uu] = [0, 0, 0];
   for (let i = 0; i < columns; i++) {
-    for (let j = 0; j <= i; j++) whiteMean[i] += solved[i * columns + j] * mean[j];
+    const row = i * columns;
+    let [z, u] = [0, 0];
+    for (let j = 0; j <= i; j++) {
+      const part = whitener[row + j] * (x[from + j] - mean[j]);
+      z += part;
+      u += part / deviations[j];
+    }
+    zz += z * z;
+    zu += z * u;
+    uu += u * u;
   }
-  return { whitener: solved, whiteMean };
+  const f = count / (count - 1);
+  const a = f / (count - 1);
+  return f * f * (zz + (a * zu * zu) / Math.max(Number.EPSILON, 1 - a * uu));
 }
 
 interface Measure {
@@ -156,7 +178,7 @@ interface Measure {
   readonly width: number;
 }
 
-/** Scores of queries, one by one: `-|whitener x - whiteMean|^2 / 2`. */
+/** Scores of queries, one by one: `-|whitener (x - mean)|^2 / 2`. */
 function distancesInto(
   { shapes, groups, columns, width }: Measure,
   codes: Int8Array,
@@ -164,14 +186,15 @@ function distancesInto(
   out: Float64Array,
 ): void {
   const x = weightedRows(codes, count, width, groups);
-  for (const [c, { whitener, whiteMean }] of shapes.entries()) {
+  const z = new Float64Array(columns);
+  for (const [c, { whitener, mean }] of shapes.entries()) {
     for (let q = 0; q < count; q++) {
-      const from = q * columns;
+      for (let i = 0; i < columns; i++) z[i] = x[q * columns + i] - mean[i];
       let squares = 0;
       for (let i = 0; i < columns; i++) {
         const row = i * columns;
-        let sum = -whiteMean[i];
-        for (let j = 0; j <= i; j++) sum += whitener[row + j] * x[from + j];
+        let sum = 0;
+        for (let j = 0; j <= i; j++) sum += whitener[row + j] * z[j];
         squares += sum * sum;
       }
       out[q * shapes.length + c] = -squares / 2;

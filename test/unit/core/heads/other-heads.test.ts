@@ -58,7 +58,7 @@ describe('class covariance', () => {
       const without = shrink(scatterOf(rest).map((row) => row.map((x) => x / divisor)));
       const correlations = without.map((row, a) => row.map((x, b) => x / (deviations[a] * deviations[b])));
       const mean = meanOf(rest);
-      const z = axes.map((a) => (rows[i][a] - mean[a]) / deviations[a]);
+      const z = axes.map((a) => rows[i][a] - mean[a]);
       const solved = solveNaively(
         correlations,
         z.map((x) => [x]),
