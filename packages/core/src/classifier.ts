@@ -72,6 +72,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   readonly #ownsBackbone: boolean;
   #content: Content;
   #pending: PendingSolution | undefined;
+  #changes = 0;
   /** Int8Array, taps x dim: scratch of single queries. To allocate takes as long as to encode. */
   readonly #codes: Int8Array;
   #disposed = false;
@@ -190,8 +191,10 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   }
 
   /**
-   * Forgets examples by showing them again: exactly as if they had never been added, in either memory mode.
-   * @throws CLASS_NOT_FOUND; EXAMPLE_NOT_FOUND (or INVALID_ARGUMENT in statistics mode) for inputs that were never in
+   * Forgets examples by showing them again: exactly as if they had never been added, in either memory mode. Where examples are kept the id
+   * decides: an input's own, else that of its content.
+   * @throws CLASS_NOT_FOUND; EXAMPLE_NOT_FOUND for ids that the class does not have; in statistics mode INVALID_ARGUMENT for inputs that
+   *   were never in
    */
   async forgetExamples(
     label: Label,
@@ -202,8 +205,14 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
     const name = canonicalLabel(label);
     this.#requireClass(name);
     const ready = await readyExamples(this.#content, this.backbone, examples, options, this.#context);
-    await requirePossible(this.#content, name, ready, this.#context);
-    this.#requireUsable();
+    let seen: number;
+    do {
+      seen = this.#changes;
+      await requirePossible(this.#content, name, ready, this.#context);
+      this.#requireUsable();
+      this.#requireClass(name);
+      // What changed meanwhile may have made it impossible.
+    } while (seen !== this.#changes);
     takeOutExamples(this.#content, name, ready);
     this.#changed();
   }
@@ -294,14 +303,14 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
 
   /**
    * Measures the classifier on labelled inputs, and on inputs of no class (`options.unknown`) if given.
-   * @throws CLASS_NOT_FOUND for a label that is no class; NO_EXAMPLES
+   * @throws CLASS_NOT_FOUND for a label that is no class; NO_EXAMPLES; INVALID_ARGUMENT where the classifier changes meanwhile
    */
   async evaluate(
     examples: Iterable<LabelledInput<Input, Label>> | AsyncIterable<LabelledInput<Input, Label>>,
     options: EvaluateOptions<Input> = {},
   ): Promise<EvaluationResult> {
     const { evaluateClassifier } = await loadSeldom();
-    return evaluateClassifier(this, examples, options);
+    return evaluateClassifier(this, () => this.#changes, examples, options);
   }
 
   /** What to look at again among the examples: likely wrong labels, outliers, near duplicates. @throws NO_CLASSES; UNSUPPORTED */
@@ -452,6 +461,7 @@ export class Classifier<Input, Label extends string = string> implements AsyncDi
   }
 
   #changed(): void {
+    this.#changes++;
     this.#pending?.release();
     this.#pending = undefined;
   }

@@ -6,7 +6,6 @@ import { evaluatePredictions, type EvaluationResult } from './evaluation/evaluat
 import { classNotFound } from './memory/class-map.ts';
 import { canonicalLabel } from './memory/label.ts';
 import type { AbortSignalLike } from './platform.ts';
-import { CLASSIFY_BATCH } from './predict.ts';
 import type { Classified, Unreadable } from './prediction.ts';
 
 export interface LabelledInput<Input, Label extends string = string> {
@@ -24,8 +23,10 @@ export interface EvaluateOptions<Input> {
   readonly onUnreadable?: (unreadable: Unreadable) => void;
 }
 
+/** @param changes how often the classifier was changed: figures are of one state of it */
 export async function evaluateClassifier<Input, Label extends string>(
   classifier: Classifier<Input, Label>,
+  changes: () => number,
   examples: Iterable<LabelledInput<Input, Label>> | AsyncIterable<LabelledInput<Input, Label>>,
   options: EvaluateOptions<Input>,
 ): Promise<EvaluationResult> {
@@ -38,14 +39,14 @@ export async function evaluateClassifier<Input, Label extends string>(
   const rows: { truth: number; predicted: number; confidence: number; known: number; strangeness: number }[] = [];
   let done = 0;
 
-  const requireSameClasses = (): void => {
-    if (indices.size !== classifier.classes.length) throw changedMeanwhile();
+  const before = changes();
+  const requireUnchanged = (): void => {
+    if (changes() !== before) throw changedMeanwhile();
   };
   const collect = async (inputs: Iterable<Input> | AsyncIterable<Input>, truths: readonly number[] | undefined) => {
     const classifyOptions = { top: 1, nearest: 0, ...(options.signal === undefined ? {} : { signal: options.signal }) };
     for await (const result of classifier.classifyMany(inputs, classifyOptions) as AsyncIterable<Classified>) {
-      // To list the classes takes longer than many an answer: not for each.
-      if (result.index % CLASSIFY_BATCH === 0) requireSameClasses();
+      requireUnchanged();
       options.onProgress?.({ done: ++done });
       if ('error' in result) {
         if (options.onUnreadable === undefined) throw result.error;
@@ -53,12 +54,10 @@ export async function evaluateClassifier<Input, Label extends string>(
         continue;
       }
       const { ranking, confidence, known, strangeness } = result.prediction;
-      const predicted = indices.get(ranking[0].label);
-      if (predicted === undefined) throw changedMeanwhile();
+      const predicted = indices.get(ranking[0].label)!;
       rows.push({ truth: truths?.[result.index] ?? -1, predicted, confidence, known: known ? 1 : 0, strangeness });
     }
-    // Batches are as large as what was at hand: a class may have come after the last look.
-    requireSameClasses();
+    requireUnchanged();
   };
 
   const truths: number[] = [];
@@ -88,6 +87,6 @@ export async function evaluateClassifier<Input, Label extends string>(
 function changedMeanwhile(): ImprintError {
   return new ImprintError(
     'INVALID_ARGUMENT',
-    'Expected the same classes until evaluate has ended, got other ones meanwhile. Call it again, and change classes before or after.',
+    'Expected the same classes until evaluate has ended, got other classes or examples meanwhile. Call it again, and change them before or after.',
   );
 }

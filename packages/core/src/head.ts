@@ -26,6 +26,16 @@ export interface StatisticsMemory {
   readonly gram: Float64Array;
 }
 
+/** New examples that could be of the classes that sums are of; see `drawExamples`. */
+export interface DrawnExamples {
+  /** Int8Array, numDrawn x width, row-major. */
+  readonly codes: Int8Array;
+  /** Int32Array, numDrawn. */
+  readonly classIndices: Int32Array;
+  /** Int32Array, numClasses: examples of each class and a drawn one, which leave-one-out takes away again. */
+  readonly counts: Int32Array;
+}
+
 export interface FitContext {
   readonly gemm: Gemm;
   readonly signal?: AbortSignalLike;
@@ -73,8 +83,9 @@ export interface FittedHead {
    */
   scores?(codes: Int8Array, numQueries: number): Promise<Float64Array>;
   /**
-   * Each example's scores from the head fitted without it. Float64Array, leaveOneOutRows.length (absent: numExamples) x
-   * numClasses; the head owns it.
+   * Each example's scores from the head's equations without it. What was chosen or measured on all examples is held (lambda, shrinkage,
+   * class-balancing weights, ...: each head's file says what), so a fit to the others alone can differ, most where its class has few.
+   * Float64Array, leaveOneOutRows.length (absent: numExamples) x numClasses; the head owns it.
    */
   leaveOneOut(): Float64Array;
   /** Int32Array, ascending: the examples that `leaveOneOut` covers, a sample where all would be too many. Absent: all. */
@@ -85,6 +96,9 @@ export interface Head {
   readonly name: string;
   /** Solves from `memory` alone: equal memory gives equal scores, bit for bit on one engine but for the rounding of what is carried. */
   fit(memory: Memory, context: FitContext): Promise<FittedHead>;
-  /** Solves from sums alone; absent where the head needs the examples. Its `leaveOneOut` throws UNSUPPORTED. */
-  fitFromStatistics?(statistics: StatisticsMemory, context: FitContext): Promise<FittedHead>;
+  /**
+   * Solves from sums alone; absent where the head needs the examples. `leaveOneOut` is of the drawn examples, as if they were among those
+   * summed; without them it throws UNSUPPORTED.
+   */
+  fitFromStatistics?(statistics: StatisticsMemory, context: FitContext, drawn?: DrawnExamples): Promise<FittedHead>;
 }

@@ -17,7 +17,10 @@ export interface NamedExample<Label extends string = string> {
 
 /** Each list the most suspicious first. */
 export interface ReviewReport<Label extends string = string> {
-  /** Examples that the others take for another class; `margin` is the difference of calibrated probabilities. */
+  /**
+   * Examples that the others take for another class; `margin` is the difference of the two classes' probabilities, leave-one-out and
+   * calibrated as a prediction's are.
+   */
   readonly suspectLabels: readonly (NamedExample<Label> & { readonly suggested: Label; readonly margin: number })[];
   /** Examples unlike the rest; `deviations` is a modified z-score. */
   readonly outliers: readonly (NamedExample<Label> & { readonly deviations: number })[];
@@ -32,7 +35,7 @@ export interface SuggestedInput {
   /** Position among the inputs. */
   readonly index: number;
   readonly source: string | undefined;
-  /** From 0 (sure) to 1 (torn between two classes). */
+  /** From 0 (sure) to 1 (torn between two classes): 1 less the first probability of its prediction's `ranking`, plus the second. */
   readonly uncertainty: number;
   /** Cosine distance from everything labelled or suggested before it, from 0 to 2. */
   readonly distance: number;
@@ -42,7 +45,7 @@ export interface SuggestedInput {
 export async function reviewExamples(solution: Solution, context: FitContext, most: number): Promise<ReviewReport> {
   if (!Number.isSafeInteger(most) || most < 1) throw expected('most', 'a positive integer', most);
   const { memory, detector } = examplesOf(solution);
-  const found = await review(memory, solution.head, solution.temperature, detector.novelty, context, most);
+  const found = await review(memory, solution.head, solution.calibration, detector.novelty, context, most);
   const named = (row: number): NamedExample => ({
     id: memory.ids[row],
     label: memory.labels[memory.classIndices[row]],
@@ -74,8 +77,7 @@ export async function suggestInputs(
   const readable = embedded.flatMap((item) => ('error' in item ? [] : [item]));
   const pool = new Int8Array(readable.length * width);
   readable.forEach((item, row) => pool.set(encodeCodes(item.embedding, 1, taps, dim), row * width));
-  const { head, temperature } = solution;
-  const picks = await suggest(memory, head, temperature, pool, readable.length, count, context);
+  const picks = await suggest(memory, solution.head, solution.calibration, pool, readable.length, count, context);
   return picks.map(({ index, uncertainty, distance }) => {
     const { index: position, source } = readable[index];
     return { index: position, source, uncertainty, distance };

@@ -16,8 +16,8 @@ import { fitUnknownDetector, type UnknownDetector } from './scores/unknown.ts';
 export interface Solution {
   readonly labels: readonly string[];
   readonly head: FittedHead;
-  /** Softmax temperature of the head's scores. */
-  readonly temperature: number;
+  /** Of the head's scores. */
+  readonly calibration: Calibration;
   readonly report: HeadReport;
   /** What single examples allow; absent in statistics mode. */
   readonly examples?: { readonly memory: MemoryView; readonly detector: UnknownDetector };
@@ -76,7 +76,7 @@ async function solveExamples(
   return {
     labels,
     head,
-    temperature: calibration.temperature,
+    calibration,
     report: head.report,
     examples: { memory, detector },
     predict: (codes, numQueries, options) => predict(parts, codes, numQueries, options),

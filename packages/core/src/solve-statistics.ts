@@ -4,8 +4,9 @@ import type { FitContext } from './head.ts';
 import { statisticsHeadNamed } from './heads/head-named.ts';
 import type { ClassStatistics } from './memory/class-statistics.ts';
 import { predict, predictOne } from './predict.ts';
+import { drawExamples } from './scores/drawn-examples.ts';
 import { fitStatisticsDetector } from './scores/statistics-detector.ts';
-import { statisticsTemperature } from './scores/statistics-temperature.ts';
+import { fitCalibration } from './scores/top-label-calibration.ts';
 import type { Solution } from './solution.ts';
 
 /** Solves from sums that have at least one class. */
@@ -17,16 +18,20 @@ export async function solveStatistics(
 ): Promise<Solution> {
   const statistics = content.view();
   const { labels, width } = statistics;
-  const head = await statisticsHeadNamed(name, statistics).fitFromStatistics(statistics, context);
-  const temperature = await statisticsTemperature(head, statistics, context);
-  const detector = await fitStatisticsDetector(statistics, context);
-  const calibration = { temperature, slope: 1, offset: 0 };
+  const drawn = await drawExamples(statistics, context);
+  const head = await statisticsHeadNamed(name, statistics).fitFromStatistics(statistics, context, drawn);
+  const { classIndices } = drawn;
+  const [numDrawn, numClasses] = [classIndices.length, labels.length];
+  const leftOut = head.leaveOneOut();
+  const trust = new Float64Array(numClasses).fill(statistics.numExamples > numClasses ? 1 : 0);
+  const calibration = await fitCalibration(leftOut, classIndices, numDrawn, numClasses, undefined, context, trust);
+  const detector = await fitStatisticsDetector(statistics, drawn, context);
   const scores = new Float64Array(labels.length);
   const parts = { labels, width, scores, head, calibration, detector, unknownBelow, nearest: () => [] };
   return {
     labels,
     head,
-    temperature,
+    calibration,
     report: head.report,
     predict: (codes, numQueries, options) => predict(parts, codes, numQueries, options),
     predictOne: (codes, options) => predictOne(parts, codes, options),

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Classifier, readyEmbeddings, type ReadyEmbedding } from '../../../packages/core/src/index.ts';
 import { ClassStatistics, MOST_EXAMPLES } from '../../../packages/core/src/memory/class-statistics.ts';
-import { studentTail5 } from '../../../packages/core/src/scores/statistics-detector.ts';
 import { clusterEmbedding } from '../../embeddings.ts';
 
 const DIM = 16;
@@ -104,6 +103,40 @@ describe('a classifier that keeps sums only', () => {
     }
   });
 
+  it('answers the same whatever its classes are called', async () => {
+    const classifier = await learned([3, 9, 5]);
+    const ask = async () =>
+      Promise.all([0, 1, 2].map(async (k) => (await classifier.classify(pictures(k, 60, 61)[0])).ranking));
+    const before = await ask();
+    classifier.renameClass('cat', 'zebra');
+    for (const [k, ranking] of (await ask()).entries()) {
+      for (const [r, { label, probability }] of ranking.entries()) {
+        expect(label === 'zebra' ? 'cat' : label).toBe(before[k][r].label);
+        expect(probability).toBeCloseTo(before[k][r].probability, 12);
+      }
+    }
+  });
+
+  it('tells strangers also beside a class whose examples have no direction in common', async () => {
+    const classifier = await learned([20, 20, 20]);
+    const strangers = Array.from({ length: 20 }, (_, i) => pictures(30 + i, 0, 1)[0]);
+    const { embedding } = pictures(20, 0, 1)[0];
+    await classifier.addClass('opposites', [{ embedding }, { embedding: embedding.map((value) => -value) }]);
+    let refused = 0;
+    for (const stranger of strangers) {
+      const { strangeness, novelty, known } = await classifier.classify(stranger);
+      expect([strangeness, novelty].every(Number.isFinite)).toBe(true);
+      if (!known) refused++;
+    }
+    expect(refused).toBeGreaterThanOrEqual(19);
+    const inputs = pictures(0, 60, 70).map((input) => ({ label: 'cat', input }));
+    expect((await classifier.evaluate(inputs, { unknown: strangers })).unknown!.auroc).toBeGreaterThan(0.95);
+    // Where there is no other class it is all that is known.
+    const alone = new Classifier(backbone, { memory: 'statistics' });
+    await alone.addClass('opposites', [{ embedding }, { embedding: embedding.map((value) => -value) }]);
+    expect(await alone.classify({ embedding })).toMatchObject({ label: 'opposites', known: true });
+  });
+
   it('survives a save and a restore, rename and join of classes', async () => {
     const classifier = await learned([4, 5, 6]);
     classifier.renameClass('owl', 'bird');
@@ -181,6 +214,15 @@ describe('forgetting in statistics mode', () => {
     expect(classifier.snapshot()).toEqual(new Classifier(backbone, { memory: 'statistics' }).snapshot());
   });
 
+  it('takes the same example out once, however many ask at once', async () => {
+    const classifier = await learned([6, 6]);
+    const [example] = pictures(0, 2, 3);
+    const asked = await Promise.allSettled([1, 2, 3].map(() => classifier.forgetExamples('cat', [example])));
+    expect(asked.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(classifier.classes[0]).toEqual({ label: 'cat', count: 5 });
+    expect((await classifier.classify(example)).label).toBe('cat');
+  });
+
   it('refuses more examples than can be counted, in every way in, and keeps what it has', () => {
     const sums = { count: MOST_EXAMPLES - 2, sums: new Float64Array(4), gram: new Float64Array(16) };
     const [many, few] = [new ClassStatistics(1, 4), new ClassStatistics(1, 4)];
@@ -211,17 +253,4 @@ it('hears an abort while a source that is ready at once goes on and on', async (
     await expect(classifying()).rejects.toMatchObject({ name: 'TimeoutError' });
     expect(classifier.numExamples).toBe(3);
   }
-});
-
-describe('studentTail5', () => {
-  // scipy.stats.t.sf(t, 5), 12 digits: the closed form differs by rounding only.
-  it.each([
-    [-3, 0.984950376051],
-    [0, 0.5],
-    [1, 0.181608733825],
-    [2.015048372669, 0.05],
-    [10, 0.000085473788],
-  ])('of %d is %d', (t, tail) => {
-    expect(studentTail5(t)).toBeCloseTo(tail, 10);
-  });
 });

@@ -8,7 +8,7 @@ import { expected } from '../errors.ts';
 
 /** Rates are fractions; null where there are too few tasks to say. */
 export interface ForgettingFigures {
-  /** Mean of the last row: `1/T sum_i R[T-1, i]`. */
+  /** Mean of the last row: `1/T sum_i R[T-1, i]`; a task of few test rows counts as one of many. */
   readonly finalAccuracy: number | null;
   /** Mean over t of the mean accuracy on the tasks seen by then: `1/T sum_t 1/(t+1) sum_{i<=t} R[t, i]`. */
   readonly averageIncrementalAccuracy: number | null;

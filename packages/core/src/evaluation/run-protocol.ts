@@ -23,11 +23,13 @@ export interface ProtocolResult extends ForgettingFigures {
   readonly protocol: string;
   readonly tasks: readonly string[];
   /**
-   * R[t][i]: accuracy on task i after learning tasks 0 to t. Tasks without test rows are left out of rows and columns
-   * alike.
+   * R[t][i]: accuracy on task i after learning tasks 0 to t. Tasks without test rows have neither row nor column: they count to the
+   * task before them, which is asked about when the next one comes, or at the end. So the last row is of the final model.
    */
   readonly accuracies: readonly (readonly number[])[];
-  /** Scores of every test row from the final model, numTest x numClasses, row-major, in order of class index. */
+  /** Class indices that were learned, ascending. */
+  readonly classIndices: readonly number[];
+  /** Scores of every test row from the final model, numTest x classIndices.length, row-major, in the order of `classIndices`. */
   readonly finalScores: Float64Array;
 }
 
@@ -50,14 +52,15 @@ export async function runProtocol(
     );
   }
   const rows: number[][] = [];
-  let finalScores = new Float64Array(0);
-  for (let t = 0; t < protocol.tasks.length; t++) {
+  let final: ClassScores = { classes: [], scores: new Float64Array(0) };
+  // States are asked just before the next task with test rows.
+  const states = [...asked.slice(1), protocol.tasks.length];
+  let t = 0;
+  for (const next of states) {
     context.signal?.throwIfAborted();
-    for (const row of protocol.tasks[t].train) addRow(memory, train, row);
-    if (!asked.includes(t) && t < protocol.tasks.length - 1) continue;
-    const { classes, scores } = await scoreAll(memory, test, head, context);
-    if (asked.includes(t)) rows.push(asked.map((i) => taskAccuracy(protocol, i, test.classIndices, classes, scores)));
-    if (t === protocol.tasks.length - 1) finalScores = scores;
+    for (; t < next; t++) for (const row of protocol.tasks[t].train) addRow(memory, train, row);
+    final = await scoreAll(memory, test, head, context);
+    rows.push(asked.map((i) => taskAccuracy(protocol, i, test.classIndices, final)));
   }
   const chance = Float64Array.from(asked, (i) => 1 / numCandidates(protocol, i, test.classIndices, memory.numClasses));
   return {
@@ -65,7 +68,8 @@ export async function runProtocol(
     tasks: asked.map((t) => protocol.tasks[t].name),
     accuracies: rows,
     ...forgettingFigures(Float64Array.from(rows.flat()), chance),
-    finalScores,
+    classIndices: final.classes,
+    finalScores: final.scores,
   };
 }
 
@@ -89,15 +93,15 @@ export function orderSpread(results: readonly ProtocolResult[], test: LabelledCo
   let largest = 0;
   let lowest = Infinity;
   let highest = -Infinity;
-  for (const { finalScores } of results) {
-    const numClasses = finalScores.length / n;
+  for (const { classIndices, finalScores } of results) {
+    const numClasses = classIndices.length;
     for (let j = 0; j < finalScores.length; j++) {
       largest = Math.max(largest, Math.abs(finalScores[j] - results[0].finalScores[j]));
     }
     let correct = 0;
     for (let i = 0; i < n; i++) {
       const row = finalScores.subarray(i * numClasses, (i + 1) * numClasses);
-      if (row.indexOf(Math.max(...row)) === test.classIndices[i]) correct++;
+      if (classIndices[row.indexOf(Math.max(...row))] === test.classIndices[i]) correct++;
     }
     lowest = Math.min(lowest, correct / n);
     highest = Math.max(highest, correct / n);
@@ -112,7 +116,7 @@ export function orderSpread(results: readonly ProtocolResult[], test: LabelledCo
 function addRow(memory: ExampleMemory, { codes, classIndices, taps, dim }: LabelledCodes, row: number): void {
   const width = taps * dim;
   const code = codes.slice(row * width, (row + 1) * width);
-  // Labels and ids of fixed length: their canonical order is the order of class indices and rows.
+  // Ids of fixed length: their canonical order is the order of rows.
   memory.add(digits(classIndices[row]), [{ id: digits(row), source: undefined, codes: code }]);
 }
 
@@ -120,29 +124,37 @@ function digits(value: number): string {
   return String(value).padStart(9, '0');
 }
 
+interface ClassScores {
+  /** Class index of each column, ascending. */
+  readonly classes: readonly number[];
+  /** Float64Array, numTest x classes.length, row-major. */
+  readonly scores: Float64Array;
+}
+
 async function scoreAll(
   memory: ExampleMemory,
   test: LabelledCodes,
   head: Head,
   context: FitContext,
-): Promise<{ classes: number[]; scores: Float64Array<ArrayBuffer> }> {
+): Promise<ClassScores> {
   const view = memory.view();
+  const { numClasses } = view;
   const fitted = await head.fit(view, context);
   const n = test.classIndices.length;
-  const scores = new Float64Array(n * view.numClasses);
-  if (fitted.scores === undefined) fitted.scoresInto(test.codes, n, scores);
-  else scores.set(await fitted.scores(test.codes, n));
-  return { classes: view.labels.map(Number), scores };
+  const found = (await fitted.scores?.(test.codes, n)) ?? new Float64Array(n * numClasses);
+  if (fitted.scores === undefined) fitted.scoresInto(test.codes, n, found);
+  // The memory orders classes by what is in them.
+  const owners = view.labels.map(Number);
+  const columns = [...owners.keys()].sort((a, b) => owners[a] - owners[b]);
+  const scores = new Float64Array(found.length);
+  for (let at = 0; at < scores.length; at += numClasses) {
+    for (let k = 0; k < numClasses; k++) scores[at + k] = found[at + columns[k]];
+  }
+  return { classes: columns.map((column) => owners[column]), scores };
 }
 
 /** Share of a task's test rows whose own class has the highest score among the candidates. */
-function taskAccuracy(
-  protocol: Protocol,
-  task: number,
-  truth: Int32Array,
-  classes: readonly number[],
-  scores: Float64Array,
-): number {
+function taskAccuracy(protocol: Protocol, task: number, truth: Int32Array, { classes, scores }: ClassScores): number {
   const rows = protocol.tasks[task].test;
   const told = protocol.taskIsTold ? new Set(rows.map((row) => truth[row])) : undefined;
   const candidates = [...classes.keys()].filter((k) => told === undefined || told.has(classes[k]));

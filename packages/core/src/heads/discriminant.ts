@@ -5,7 +5,7 @@
  * scatter loses `f z z^T`, so `P' = P + f P z z^T P / (1 - f z^T P z)` and `m_c' = m_c - z / (N_c - 1)`; the shrinkage is held.
  */
 
-import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
+import type { DrawnExamples, FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
 import { leaveOneOutAccuracy, leaveOneOutRows } from './leave-one-out.ts';
 import { LinearScores, type LinearModel } from './linear-scores.ts';
 import { noExamples } from './nearest-class-mean.ts';
@@ -44,14 +44,15 @@ export function discriminant(options: DiscriminantOptions = {}): Head {
         leaveOneOut: () => leftOut,
       };
     },
-    async fitFromStatistics(statistics: StatisticsMemory, context: FitContext) {
+    async fitFromStatistics(statistics: StatisticsMemory, context: FitContext, drawn?: DrawnExamples) {
       const groups = groupsOf(statistics);
-      const products = await primalProducts(statistics, groups, shrinkage, context);
+      const memory = drawn && { ...statistics, ...drawn };
+      const rows = Int32Array.from(drawn?.classIndices.keys() ?? []);
+      const products = await primalProducts(statistics, groups, shrinkage, context, memory && { memory, rows });
+      const leftOut = memory && leaveOneOutScores(memory, products, rows, true);
       return {
         ...(await fittedHead(name, statistics, groups, products, context)),
-        leaveOneOut: () => {
-          throw noExamples();
-        },
+        leaveOneOut: () => leftOut ?? noExamples(),
       };
     },
   };
@@ -102,23 +103,38 @@ function linearModel(
 }
 
 /**
- * Scores of each example from the discriminant without it. A class that it empties is stood in for by the mean of the other
+ * Scores of each example from the discriminant without it. `areDrawn`: no example that was summed has a share `f z^T P z` of 1, but a drawn one
+ * may, so all are given their mean. A class that it empties is stood in for by the mean of the other
  * classes' scores: unknown, but not impossible.
  */
-function leaveOneOutScores(memory: Memory, products: WithinClassProducts, rows: Int32Array): Float64Array {
+function leaveOneOutScores(
+  memory: Memory,
+  products: WithinClassProducts,
+  rows: Int32Array,
+  areDrawn = false,
+): Float64Array {
   const { classIndices, counts, numClasses } = memory;
   const { meanSquares, exampleMeans, deviationMeans, exampleSquares, precision } = products;
   const out = new Float64Array(rows.length * numClasses);
+  // f, and products of z = x - m_own with itself.
+  const weights = Float64Array.from(rows, (i) => {
+    const count = counts[classIndices[i]];
+    return count > 1 && precision.scatterWeight === 1 ? count / (count - 1) : 0;
+  });
+  const deviationSquares = Float64Array.from(rows, (i, r) => {
+    const own = classIndices[i];
+    return exampleSquares[r] - 2 * exampleMeans[r * numClasses + own] + meanSquares[own];
+  });
+  const meanShare = deviationSquares.reduce((sum, square, r) => sum + (weights[r] * square) / rows.length, 0);
   for (let r = 0; r < rows.length; r++) {
     const own = classIndices[rows[r]];
     const count = counts[own];
     const at = r * numClasses;
     const toOwn = exampleMeans[at + own];
-    // Products of z = x - m_own with itself and with x.
-    const deviationSquare = exampleSquares[r] - 2 * toOwn + meanSquares[own];
+    const deviationSquare = deviationSquares[r];
     const deviationExample = exampleSquares[r] - toOwn;
-    const weight = count > 1 && precision.scatterWeight === 1 ? count / (count - 1) : 0;
-    const gain = weight / Math.max(Number.EPSILON, 1 - weight * deviationSquare);
+    const share = areDrawn ? meanShare : weights[r] * deviationSquare;
+    const gain = weights[r] / Math.max(Number.EPSILON, 1 - share);
     let others = 0;
     for (let c = 0; c < numClasses; c++) {
       if (c === own) continue;

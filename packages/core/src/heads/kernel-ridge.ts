@@ -1,7 +1,7 @@
 /** The heads of kernel ridge regression, by their kernel; see `ridge-on-kernel.ts`. */
 
 import { expected } from '../errors.ts';
-import type { FitContext, Head, Memory, StatisticsMemory } from '../head.ts';
+import type { DrawnExamples, FitContext, Head, Memory, StatisticsMemory } from '../head.ts';
 import { arcCosineKernel } from './arc-cosine-kernel.ts';
 import { bestOfList } from './dual-list.ts';
 import { updateDual } from './dual-update.ts';
@@ -44,8 +44,8 @@ export function kernelRidge(options: KernelRidgeOptions = {}): Head {
       return fitRidgeOnKernel(KERNELS[kernel], memory, others, context, methods);
     },
     ...(kernel === 'linear' && {
-      fitFromStatistics: (statistics: StatisticsMemory, context: FitContext) =>
-        linearRidgeFromStatistics(name, statistics, options.taps ?? 'all', context, options.lambda),
+      fitFromStatistics: (statistics: StatisticsMemory, context: FitContext, drawn?: DrawnExamples) =>
+        linearRidgeFromStatistics(name, statistics, options.taps ?? 'all', context, options.lambda, drawn),
     }),
   };
 }

@@ -4,15 +4,15 @@
  * One Gram matrix of all examples cannot be balanced by class, so here, unlike from examples, large classes weigh more.
  */
 
-import type { FitContext, FittedHead, StatisticsMemory } from '../head.ts';
+import type { DrawnExamples, FitContext, FittedHead, StatisticsMemory } from '../head.ts';
 import { rowHash } from '../memory/match-rows.ts';
 import { classSides } from './class-sides.ts';
 import { choiceInWords } from './lambda-search.ts';
 import { LinearScores } from './linear-scores.ts';
 import { noExamples } from './nearest-class-mean.ts';
 import { primalLambda, traceOf } from './primal-ridge.ts';
-import { passingSystems } from './ridge-systems.ts';
-import { columnScales, tapGroups, tapWeights, type TapChoice } from './tap-weights.ts';
+import { passingSystems, type RidgeSystem } from './ridge-systems.ts';
+import { columnScales, tapGroups, tapWeights, weightedRows, type TapChoice, type TapGroup } from './tap-weights.ts';
 
 /** @param given fixes lambda, relative to the mean squared length of an embedding */
 export async function linearRidgeFromStatistics(
@@ -21,6 +21,7 @@ export async function linearRidgeFromStatistics(
   taps: TapChoice,
   context: FitContext,
   given?: number | readonly number[],
+  drawn?: DrawnExamples,
 ): Promise<FittedHead> {
   const { numClasses, numExamples, width, sums, gram } = statistics;
   const groups = tapGroups(statistics.taps, statistics.dim, tapWeights(statistics.taps, taps));
@@ -41,12 +42,14 @@ export async function linearRidgeFromStatistics(
   const moments = { order, numExamples, trace, sides, targetSquares: numExamples };
   const systems = passingSystems(scaled, order, sides, context);
   const { lambda, absolute, tried } = await primalLambda(moments, systems, context, given);
-  const coefficients = await (await systems(absolute)).solve(cross, numClasses);
+  const system = await systems(absolute);
+  const coefficients = await system.solve(cross, numClasses);
   const weights = new Float64Array(numClasses * width);
   for (let c = 0; c < numClasses; c++) {
     for (let j = 0; j < order; j++) weights[c * width + j] = coefficients[c * order + j] * scales[j];
   }
   const linear = await LinearScores.of({ width, numClasses, weights }, context);
+  const leftOut = drawn && (await leaveOneOutScores(drawn, groups, width, linear, system));
   return {
     report: {
       head: name,
@@ -56,8 +59,29 @@ export async function linearRidgeFromStatistics(
     numClasses,
     scoresInto: (codes, numQueries, out) => linear.scoresInto(codes, numQueries, out),
     scores: (codes, numQueries) => linear.scores(codes, numQueries, context),
-    leaveOneOut: () => {
-      throw noExamples();
-    },
+    leaveOneOut: () => leftOut ?? noExamples(),
   };
+}
+
+/** `y - (y - s) / (1 - h)`, `h = x^T (G + lambda I)^-1 x` (Allen 1974, PRESS): no more than its own share can be an example's. */
+async function leaveOneOutScores(
+  { codes, classIndices }: DrawnExamples,
+  groups: readonly TapGroup[],
+  width: number,
+  linear: LinearScores,
+  system: RidgeSystem,
+): Promise<Float64Array> {
+  const { numClasses } = linear;
+  const count = classIndices.length;
+  const scores = new Float64Array(count * numClasses);
+  linear.scoresInto(codes, count, scores);
+  const forms = await system.quadraticForms(weightedRows(codes, count, width, groups), count);
+  const left = Math.max(Number.EPSILON, 1 - forms.reduce((sum, form) => sum + form / count, 0));
+  for (let i = 0, at = 0; i < count; i++) {
+    for (let c = 0; c < numClasses; c++, at++) {
+      const target = c === classIndices[i] ? 1 : 0;
+      scores[at] = target - (target - scores[at]) / left;
+    }
+  }
+  return scores;
 }

@@ -4,7 +4,7 @@
  * Leave-one-out takes the example out of its class's sum, exactly.
  */
 
-import type { FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
+import type { DrawnExamples, FitContext, FittedHead, Head, Memory, StatisticsMemory } from '../head.ts';
 import { chosenRows } from '../memory/chosen-rows.ts';
 import { ImprintError } from '../errors.ts';
 import { classMeans } from './class-balance.ts';
@@ -62,21 +62,22 @@ export function nearestClassMean(options: NearestClassMeanOptions = {}): Head {
         ...(await fitted(memory, solved, context)),
       };
     },
-    async fitFromStatistics(statistics: StatisticsMemory, context: FitContext) {
+    async fitFromStatistics(statistics: StatisticsMemory, context: FitContext, drawn?: DrawnExamples) {
+      const solved = solve(statistics);
+      const rows = Int32Array.from(drawn?.classIndices.keys() ?? []);
+      const leftOut = drawn && (await leaveOneOutScores({ ...statistics, ...drawn }, solved, rows, context));
       return {
         report: { head: name, parameters: { metric }, reason },
-        leaveOneOut: () => {
-          throw noExamples();
-        },
-        ...(await fitted(statistics, solve(statistics), context)),
+        leaveOneOut: () => leftOut ?? noExamples(),
+        ...(await fitted(statistics, solved, context)),
       };
     },
   };
 }
 
 /** The error of every leave-one-out in statistics mode. */
-export function noExamples(): ImprintError {
-  return new ImprintError(
+export function noExamples(): never {
+  throw new ImprintError(
     'UNSUPPORTED',
     "Expected examples for leave-one-out, got statistics mode, which keeps sums only. Use memory 'examples' for calibration and unknowns.",
   );
@@ -121,8 +122,8 @@ function linearModel({ metric, groups, means }: Solved, width: number, numClasse
 }
 
 /**
- * Each example's scores with it taken out of its own class's mean: `m' = (N m - x) / (N - 1)`. A class that it empties is
- * stood in for by the mean of the other class means: unknown, but not impossible.
+ * Each example's scores with it taken out of its own class's sum: `m' = (S - x) / (N - 1)`. A class that it empties is stood in for by
+ * the mean of the other class means: unknown, but not impossible. Sums are of integer codes and weighted last: a rest of zero is exactly 0.
  */
 async function leaveOneOutScores(
   memory: Memory,
@@ -130,12 +131,21 @@ async function leaveOneOutScores(
   rows: Int32Array,
   context: FitContext,
 ): Promise<Float64Array> {
-  const { codes, classIndices, counts, width, numClasses } = memory;
+  const { codes, classIndices, counts, sums, width, numClasses } = memory;
   const { groups, means, metric } = solved;
   const columns = means.length / numClasses;
   const squares = Float64Array.from({ length: numClasses }, (_, c) => squaredLength(means, c * columns, columns));
-  const total = new Float64Array(columns);
-  for (let i = 0; i < means.length; i++) total[i % columns] += means[i];
+  const scales = columnScales(groups);
+  const places = Int32Array.from(
+    groups.flatMap(({ start, width: own }) => Array.from({ length: own }, (_, j) => start + j)),
+  );
+  // Class means added up, apart those of classes of one example, which are integers.
+  const singles = new Float64Array(columns);
+  const others = new Float64Array(columns);
+  for (let c = 0; c < numClasses; c++) {
+    const into = counts[c] === 1 ? singles : others;
+    for (let j = 0; j < columns; j++) into[j] += sums[c * width + places[j]] / counts[c];
+  }
   const value = (dot: number, square: number): number =>
     metric === 'euclidean' ? dot - square / 2 : square > 0 ? dot / Math.sqrt(square) : 0;
 
@@ -154,15 +164,15 @@ async function leaveOneOutScores(
       let dot = 0;
       let square = 0;
       for (let j = 0; j < columns; j++) {
-        const x = examples[r * columns + j];
-        const mean = means[own * columns + j];
-        const without =
+        const sum = sums[own * width + places[j]];
+        const rest =
           counts[own] > 1
-            ? (counts[own] * mean - x) / (counts[own] - 1)
+            ? (sum - chosen[r * width + places[j]]) / (counts[own] - 1)
             : numClasses > 1
-              ? (total[j] - mean) / (numClasses - 1)
+              ? (singles[j] - sum + others[j]) / (numClasses - 1)
               : 0;
-        dot += x * without;
+        const without = rest * scales[j];
+        dot += examples[r * columns + j] * without;
         square += without * without;
       }
       out[at + own] = value(dot, square);

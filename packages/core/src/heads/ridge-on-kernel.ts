@@ -1,7 +1,9 @@
 /**
  * Kernel ridge regression on one-hot targets; with the arc-cosine kernel it is RanPAC at infinite width.
  * `(K + lambda W^-1) a = Y`, W the class-balancing weights; score(x) = k(x, X) a. Leave-one-out, exact for every lambda:
- * `e_i = a_i / [(K + lambda W^-1)^-1]_ii`.
+ * `e_i = a_i / [(K + lambda W^-1)^-1]_ii`. Held, each as of all examples: the kernel with its scale, the weights `n / (C n_c)`, the unit
+ * of lambda (mean diagonal of `W^1/2 K W^1/2`) and the lambda chosen. So it is the solution of the other n - 1 rows of this system; a fit
+ * without the example would count `n_c - 1` in its class. A class that is emptied scores about 0: its column of Y is.
  * RanPAC: McDonnell et al., NeurIPS 2023, equation 6 (there the primal, unweighted). Leave-one-out: Rifkin and Lippert,
  * Notes on Regularized Least Squares (2007), equation 6.
  * We differ: balanced classes, lambda by leave-one-out squared error.

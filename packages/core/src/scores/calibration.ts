@@ -53,8 +53,9 @@ export async function fitTemperature(
   numClasses: number,
   rows: Int32Array = Int32Array.from(classIndices.keys()),
   { yieldToHost }: Pick<FitContext, 'yieldToHost'> = {},
+  trust?: Float64Array<ArrayBuffer>,
 ): Promise<number> {
-  const { used, weights } = trustedRows(classIndices, numExamples, numClasses, rows);
+  const { used, weights } = trustedRows(classIndices, numExamples, numClasses, rows, trust);
   const numUsed = used.length;
   const scales = Float64Array.from(used, (r) => rootSpread(scores, r * numClasses, numClasses));
   const prior = priorTemperature(scales, numClasses);
@@ -95,27 +96,36 @@ export async function fitTemperature(
  * The rows of leave-one-out scores that calibration reads, evenly spread and at most 2^18 numbers, and how much each
  * counts: classes alike, times `c_k`; 0 where a class has fewer than three examples.
  * @param rows Int32Array: the example of each row of scores
+ * @param trust Float64Array, numClasses: `c_k`, where it is not by `classIndices`
  */
 export function trustedRows(
   classIndices: Int32Array,
   numExamples: number,
   numClasses: number,
   rows: Int32Array,
+  trust = Float64Array.from(countsOf(classIndices.subarray(0, numExamples), numClasses), (n) =>
+    n > 2 ? (n - 2) / n : 0,
+  ),
 ): { readonly used: Int32Array; readonly weights: Float64Array } {
-  const counts = new Int32Array(numClasses);
-  for (let i = 0; i < numExamples; i++) counts[classIndices[i]]++;
   const numUsed = Math.min(rows.length, Math.max(1, Math.floor(MOST_ENTRIES / numClasses)));
   const used = Int32Array.from({ length: numUsed }, (_, u) => Math.floor((u * rows.length) / numUsed));
-  const usedCounts = new Int32Array(numClasses);
-  for (const r of used) usedCounts[classIndices[rows[r]]]++;
+  const usedCounts = countsOf(
+    used.map((r) => classIndices[rows[r]]),
+    numClasses,
+  );
   let numClassesUsed = 0;
   for (let k = 0; k < numClasses; k++) if (usedCounts[k] > 0) numClassesUsed++;
   const weights = Float64Array.from(used, (r) => {
     const k = classIndices[rows[r]];
-    const trust = counts[k] > 2 ? (counts[k] - 2) / counts[k] : 0;
-    return (trust * numUsed) / (numClassesUsed * usedCounts[k]);
+    return (trust[k] * numUsed) / (numClassesUsed * usedCounts[k]);
   });
   return { used, weights };
+}
+
+function countsOf(classIndices: Int32Array, numClasses: number): Int32Array {
+  const counts = new Int32Array(numClasses);
+  for (const k of classIndices) counts[k]++;
+  return counts;
 }
 
 /**

@@ -1,10 +1,10 @@
 /** What a person should look at again among the learned examples: likely wrong labels, outliers, near duplicates. */
 
 import type { FitContext, FittedHead, Memory } from '../head.ts';
-import { probabilitiesInto } from './calibration.ts';
 import { codeProduct, cosine } from './dot-product.ts';
 import { firstTapCosines, firstTapsOf } from './first-tap-cosines.ts';
 import type { FittedNovelty } from './novelty.ts';
+import { calibratedProbabilitiesInto, type Calibration } from './top-label-calibration.ts';
 
 export interface SuspectLabel {
   /** Row of the example in the memory. */
@@ -46,34 +46,34 @@ const BLOCK_ROWS = 256;
 
 /**
  * Reviews the memory by leave-one-out.
- * @param temperature what `fitTemperature` returned for `head`
+ * @param calibration what `fitCalibration` returned for `head`
  * @param most longest list to return, a positive integer
  */
 export async function review(
   memory: Memory,
   head: FittedHead,
-  temperature: number,
+  calibration: Calibration,
   novelty: FittedNovelty,
   context: FitContext,
   most = 100,
 ): Promise<Review> {
   return {
-    suspectLabels: suspectLabels(memory, head, temperature).slice(0, most),
+    suspectLabels: suspectLabels(memory, head, calibration).slice(0, most),
     outliers: (await outliers(memory, novelty, context)).slice(0, most),
     duplicates: (await duplicates(memory, context)).slice(0, most),
   };
 }
 
 /**
- * Confident learning (Northcutt, Jiang, Chuang 2021, equation 2) on leave-one-out probabilities: an example is suspect
+ * Confident learning (Northcutt, Jiang, Chuang 2021, equation 2) on leave-one-out scores, calibrated as answers are: an example is suspect
  * when the likeliest class j is not its own and is at least as likely as for j's own examples on average; ranked by
  * margin. The only example of a class is never suspect: without it the class is not there to be found.
  */
-function suspectLabels(memory: Memory, head: FittedHead, temperature: number): SuspectLabel[] {
+function suspectLabels(memory: Memory, head: FittedHead, calibration: Calibration): SuspectLabel[] {
   const { numClasses, numExamples, classIndices, counts } = memory;
   const rows = head.leaveOneOutRows ?? Int32Array.from({ length: numExamples }, (_, i) => i);
   const probabilities = head.leaveOneOut().slice();
-  probabilitiesInto(probabilities, rows.length, numClasses, temperature, probabilities);
+  calibratedProbabilitiesInto(probabilities, rows.length, numClasses, calibration, probabilities);
   const selfConfidence = new Float64Array(numClasses);
   const seen = new Int32Array(numClasses);
   for (let r = 0; r < rows.length; r++) {

@@ -2,20 +2,22 @@
  * Unknown inputs in statistics mode, where no example is left to compare with: the cosine to the nearest class mean, against
  * what sums and the Gram matrix say that examples of that class have.
  *
- * All codes have (but for rounding) one length R. Over the examples of a class with mean m, their cosine to m averages |m| / R,
- * in sample; leaving each out, `c_k = (|sum_k|^2 - n_k R^2) / (R (n_k - 1) |sum_k|)`. Its variance along m under the pooled
+ * All codes have (but for rounding) one length R. An example x of a class of n with sum s has `x . s` of |s|^2 / n on average, so its cosine to
+ * the others is about `c_k = (|s|^2 / n - R^2) / (R |s - x|)`, `|s - x|^2 = |s|^2 (1 - 2 / n) + R^2`. Its variance along m = s / n under the pooled
  * within-class scatter S (from the Gram matrix) is `m' S m / (|m|^2 R^2)`. The strangeness is the least deviation
- * `(c_k - cos) / s_k` over classes, and the p-value its tail under Student's t with five degrees of freedom, since real
- * embeddings have heavier tails than the normal distribution.
+ * `(c_k - cos) / s_k` over classes, and the p-value that among drawn examples, each left out of its class.
  */
 
-import type { FitContext, StatisticsMemory } from '../head.ts';
+import type { DrawnExamples, FitContext, StatisticsMemory } from '../head.ts';
 import { LinearScores } from '../heads/linear-scores.ts';
+import { codeProduct } from './dot-product.ts';
+import { noveltyPValuesInto, referenceOf } from './novelty-p-value.ts';
 import { SameClassPrior } from './same-class-prior.ts';
 import type { UnknownDetector } from './unknown.ts';
 
 export async function fitStatisticsDetector(
   memory: StatisticsMemory,
+  drawn: DrawnExamples,
   context: FitContext,
 ): Promise<Pick<UnknownDetector, 'detectInto'>> {
   const { width, numClasses, numExamples, counts, sums, gram } = memory;
@@ -40,40 +42,53 @@ export async function fitStatisticsDetector(
     length,
     context,
   );
-  const centres = new Float64Array(numClasses);
-  let several = 0;
-  let meanCentre = 0;
-  for (let k = 0; k < numClasses; k++) {
-    const n = counts[k];
-    if (n < 2) continue;
-    centres[k] = (norms[k] ** 2 - n * length * length) / (length * (n - 1) * norms[k]);
-    meanCentre += centres[k];
-    several++;
-  }
+  const centres = Float64Array.from(counts, (n, k) => {
+    const rest = Math.sqrt(norms[k] ** 2 * Math.max(0, 1 - 2 / n) + length * length);
+    return (norms[k] ** 2 / n - length * length) / (length * rest);
+  });
+  // A class whose examples have no direction in common vouches for nothing, unless there is no other.
+  const isSeveral = (k: number): boolean => counts[k] > 1;
+  const directed = Array.from(centres.keys()).filter((k) => isSeveral(k) && centres[k] > 0);
+  const meanCentre = directed.reduce((sum, k) => sum + centres[k] / directed.length, 0);
   // A class with one example is taken to be as tight as the others; where no class has two, nothing can be called strange.
-  for (let k = 0; k < numClasses; k++) if (counts[k] < 2) centres[k] = several > 0 ? meanCentre / several : -1;
+  for (let k = 0; k < numClasses; k++) if (!isSeveral(k)) centres[k] = directed.length > 0 ? meanCentre : -1;
+  const vouches = Uint8Array.from(centres, (centre) => (directed.length === 0 || centre > 0 ? 1 : 0));
 
   const products = await LinearScores.of({ width, numClasses, weights: sums }, context);
   const dots = new Float64Array(numClasses);
+  /** @param own the class to leave it out of, or -1 */
+  const strangenessOf = (code: Int8Array, own: number): number => {
+    const squares = codeProduct(code, 0, code, 0, width);
+    products.scoresInto(code, 1, dots);
+    let least = Infinity;
+    for (let k = 0; k < numClasses; k++) {
+      if (vouches[k] === 0) continue;
+      let [dot, norm] = [dots[k], norms[k]];
+      if (k === own) {
+        const f = 1 + 1 / counts[k];
+        [dot, norm] = [f * dot - squares, Math.sqrt(Math.max(0, (f * norm) ** 2 - 2 * f * dot + squares))];
+      }
+      // A mean of exactly zero has no direction: nothing is near it.
+      const cosine = norm > 0 ? dot / (norm * Math.sqrt(squares)) : 0;
+      least = Math.min(least, (centres[k] - cosine) / deviations[k]);
+    }
+    return least;
+  };
+  const strange: number[] = [];
+  for (const [i, k] of drawn.classIndices.entries()) {
+    if (numExamples > numClasses && vouches[k] === 1)
+      strange.push(strangenessOf(drawn.codes.subarray(i * width, (i + 1) * width), k));
+    await context.yieldToHost?.();
+  }
+  const reference = referenceOf(Float64Array.from(strange));
   const prior = await SameClassPrior.of(memory, context);
   return {
     detectInto(codes, numQueries, strangeness, pValues) {
       for (let query = 0; query < numQueries; query++) {
-        const start = query * width;
-        let squares = 0;
-        for (let j = 0; j < width; j++) squares += codes[start + j] ** 2;
-        const size = Math.sqrt(squares);
-        products.scoresInto(codes.subarray(start, start + width), 1, dots);
-        let least = Infinity;
-        for (let k = 0; k < numClasses; k++) {
-          // A mean of exactly zero has no direction: nothing is near it.
-          const cosine = norms[k] > 0 ? dots[k] / (norms[k] * size) : 0;
-          const strange = (centres[k] - cosine) / deviations[k];
-          if (strange < least) least = strange;
-        }
-        strangeness[query] = least;
-        pValues[query] = studentTail5(least);
+        strangeness[query] = strangenessOf(codes.subarray(query * width, (query + 1) * width), -1);
       }
+      if (strange.length > 0) noveltyPValuesInto(reference, strangeness, numQueries, pValues);
+      else pValues.fill(1, 0, numQueries);
       prior?.poolInto(codes, width, numQueries, pValues);
     },
   };
@@ -120,15 +135,4 @@ async function deviationsAlongMeans(
     await context.yieldToHost?.();
   }
   return deviations;
-}
-
-/**
- * P(T > t) of Student's t with five degrees of freedom, in closed form (Abramowitz & Stegun 26.7.3).
- * @returns from 0 to 1
- */
-export function studentTail5(t: number): number {
-  const angle = Math.atan(t / Math.sqrt(5));
-  const cosine = Math.cos(angle);
-  const within = (2 / Math.PI) * (angle + Math.sin(angle) * (cosine + (2 / 3) * cosine ** 3));
-  return Math.min(1, Math.max(0, (1 - within) / 2));
 }

@@ -7,13 +7,13 @@
 
 import { expected } from '../errors.ts';
 import type { FitContext, FittedHead, Memory } from '../head.ts';
-import { probabilitiesInto } from './calibration.ts';
 import { firstTapCosines, firstTapsOf } from './first-tap-cosines.ts';
+import { calibratedProbabilitiesInto, type Calibration } from './top-label-calibration.ts';
 
 export interface Suggestion {
   /** Position in the pool. */
   readonly index: number;
-  /** `1 - (p_1 - p_2)` of its two likeliest classes, from 0 (sure) to 1 (torn); 1 with a single class. */
+  /** `1 - (p_1 - p_2)` of its two likeliest classes, probabilities as in a prediction, from 0 (sure) to 1 (torn); 1 with a single class. */
   readonly uncertainty: number;
   /** Cosine distance from the nearest labelled example or earlier suggestion, from 0 to 2. */
   readonly distance: number;
@@ -27,13 +27,13 @@ const BLOCK_ROWS = 256;
  * Ranks a pool for labelling, the most useful first: each pick takes into account those before it.
  * @param pool Int8Array, numPool x width, row-major
  * @param count longest list to return
- * @param temperature what `fitTemperature` returned for `head`
+ * @param calibration what `fitCalibration` returned for `head`
  * @throws INVALID_ARGUMENT for a pool of another size
  */
 export async function suggest(
   memory: Memory,
   head: FittedHead,
-  temperature: number,
+  calibration: Calibration,
   pool: Int8Array,
   numPool: number,
   count: number,
@@ -41,7 +41,7 @@ export async function suggest(
 ): Promise<Suggestion[]> {
   const { numExamples, numClasses, width, dim, codes } = memory;
   if (pool.length !== numPool * width) throw expected('pool', `${numPool} x ${width} code entries`, pool);
-  const uncertainty = await marginUncertainty(head, temperature, pool, numPool, numClasses);
+  const uncertainty = await marginUncertainty(head, calibration, pool, numPool, numClasses);
   const labelled = firstTapsOf(codes, numExamples, width, dim);
   const candidates = firstTapsOf(pool, numPool, width, dim);
   const distances = new Float64Array(numPool);
@@ -79,14 +79,14 @@ export async function suggest(
 
 async function marginUncertainty(
   head: FittedHead,
-  temperature: number,
+  calibration: Calibration,
   pool: Int8Array,
   numPool: number,
   numClasses: number,
 ): Promise<Float64Array> {
   const probabilities = (await head.scores?.(pool, numPool)) ?? new Float64Array(numPool * numClasses);
   if (head.scores === undefined) head.scoresInto(pool, numPool, probabilities);
-  probabilitiesInto(probabilities, numPool, numClasses, temperature, probabilities);
+  calibratedProbabilitiesInto(probabilities, numPool, numClasses, calibration, probabilities);
   const uncertainty = new Float64Array(numPool);
   for (let i = 0; i < numPool; i++) {
     let first = 0;

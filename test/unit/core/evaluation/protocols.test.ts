@@ -62,6 +62,45 @@ describe('class-incremental learning', () => {
     expect(orderSpread(results, test)).toEqual({ runs: 6, largestScoreDifference: 0, accuracySpread: 0 });
   });
 
+  it('gives the final scores in order of class index, however rows are ordered', async () => {
+    // The memory orders classes by their first row: here from the last class to the first. Class 2 is never learned.
+    const rows = [...train.classIndices.keys()]
+      .filter((row) => train.classIndices[row] !== 2)
+      .sort((a, b) => train.classIndices[b] - train.classIndices[a]);
+    const reversed: LabelledCodes = {
+      ...train,
+      codes: Int8Array.from(rows.flatMap((row) => [...train.codes.subarray(row * dim, (row + 1) * dim)])),
+      classIndices: Int32Array.from(rows, (row) => train.classIndices[row]),
+    };
+    const protocol = classIncremental(reversed.classIndices, test.classIndices, [0, 1, 2, 3, 4, 5], 6);
+    const result = await runProtocol(protocol, reversed, test, nearestClassMean(), { gemm });
+    expect(result.classIndices).toEqual([0, 1, 3, 4, 5]);
+    const right = test.classIndices.filter((truth, i) => {
+      const row = result.finalScores.subarray(i * 5, (i + 1) * 5);
+      return result.classIndices[row.indexOf(Math.max(...row))] === truth;
+    });
+    expect(result.finalAccuracy).toBeGreaterThan(0.5);
+    expect(right.length / test.classIndices.length).toBe(result.finalAccuracy);
+
+    const order = [0, 1, 2, 3, 4, 5].toReversed();
+    const other = classIncremental(reversed.classIndices, test.classIndices, order, 2);
+    const results = [result, await runProtocol(other, reversed, test, nearestClassMean(), { gemm })];
+    expect(orderSpread(results, test)).toEqual({ runs: 2, largestScoreDifference: 0, accuracySpread: 0 });
+    const poor = runProtocol(
+      protocol,
+      { ...reversed, codes: test.codes.slice(0, 30 * dim) },
+      test,
+      nearestClassMean(),
+      {
+        gemm,
+      },
+    );
+    expect(orderSpread([result, await poor], test).accuracySpread).toBeCloseTo(
+      Math.abs((result.finalAccuracy ?? 0) - ((await poor).finalAccuracy ?? 0)),
+      12,
+    );
+  });
+
   it('sees a spread where the final models do differ', async () => {
     const protocol = classIncremental(train.classIndices, test.classIndices, orders[0], 3);
     const one = await runProtocol(protocol, train, test, nearestClassMean(), { gemm });
@@ -115,6 +154,38 @@ it('the online stream asks about a class from the batch that first shows it', ()
       [2, 3],
     ],
   ]);
+});
+
+it('the online stream ends with the accuracy of its final model, though its last batches show no new class', async () => {
+  const wide = labelled(12, 0, 3);
+  const hard = labelled(20, 1000, 3);
+  const online = onlineStream(wide.classIndices, hard.classIndices, [...wide.classIndices.keys()], 6);
+  expect(online.tasks.map(({ test: asked }) => asked.length)).toEqual([120, ...Array<number>(11).fill(0)]);
+  const stream = await runProtocol(online, wide, hard, nearestClassMean(), { gemm });
+  const atOnce = classIncremental(wide.classIndices, hard.classIndices, [0, 1, 2, 3, 4, 5], 6);
+  const whole = await runProtocol(atOnce, wide, hard, nearestClassMean(), { gemm });
+  expect(stream.finalAccuracy).toBe(whole.finalAccuracy);
+
+  // Two classes, then two more, each followed by a batch without a new one, that is asked about before the next.
+  const some = onlineStream(wide.classIndices, hard.classIndices, [0, 1, 6, 7, 2, 3, 8, 9, 12, 13], 2);
+  const { tasks, accuracies } = await runProtocol(some, wide, hard, nearestClassMean(), { gemm });
+  expect(tasks).toEqual(['batch 0', 'batch 2']);
+  const upTo = async (rows: number): Promise<number[]> => {
+    const before = onlineStream(
+      wide.classIndices,
+      hard.classIndices,
+      [0, 1, 6, 7, 2, 3, 8, 9, 12, 13].slice(0, rows),
+      rows,
+    );
+    const asked = some.tasks.map((task, t) => ({
+      ...before.tasks[0],
+      test: task.test,
+      train: t > 0 ? [] : before.tasks[0].train,
+    }));
+    const state = await runProtocol({ ...before, tasks: asked }, wide, hard, nearestClassMean(), { gemm });
+    return [...(state.accuracies.at(-1) ?? [])];
+  };
+  expect(accuracies).toEqual([await upTo(4), await upTo(10)]);
 });
 
 it('protocols name an order that leaves a class out or repeats one, and a batch of nothing', async () => {

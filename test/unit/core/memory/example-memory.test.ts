@@ -97,6 +97,32 @@ describe('ExampleMemory', () => {
     expect(build(first, nudged).numExamples).toBe(1);
   });
 
+  it('keeps one of three codes of one picture in every order, and in a chain goes by the one kept so far', () => {
+    const at = (code: number): Example => {
+      const codes = new Int8Array(TAPS * DIM).fill(50);
+      codes[3] = code;
+      return { ...example(0), codes };
+    };
+    const outcome = (codes: readonly number[]): unknown => {
+      const memory = new ExampleMemory(TAPS, DIM);
+      try {
+        for (const code of codes) memory.add('a', [at(code)]);
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+      return memory.view();
+    };
+    const alike = [0, 1, 2];
+    for (const first of alike)
+      for (const second of alike.filter((code) => code !== first)) {
+        expect(outcome([first, second, 3 - first - second])).toEqual(outcome([0]));
+      }
+    // Cosines .981 of neighbours, .92 of the outer two: the middle one makes them no one picture.
+    expect(outcome([-30, 30])).toBe('INVALID_ARGUMENT');
+    expect(outcome([-30, 0, 30])).toBe('INVALID_ARGUMENT');
+    expect(outcome([0, 30, -30])).toEqual(outcome([-30]));
+  });
+
   it('refuses one id for two pictures and changes nothing', () => {
     const memory = freshMemory(new Map([['a', new Set([0])]]));
     const before = memory.view();

@@ -6,6 +6,7 @@ import { Classifier } from '../../../../packages/core/src/classifier.ts';
 import { readyEmbeddings } from '../../../../packages/core/src/ready-embeddings.ts';
 import type { SameClassCosines } from '../../../../packages/core/src/backbone.ts';
 import { typedArrayGemm as gemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
+import { drawExamples } from '../../../../packages/core/src/scores/drawn-examples.ts';
 import { fitStatisticsDetector } from '../../../../packages/core/src/scores/statistics-detector.ts';
 import { SameClassPrior } from '../../../../packages/core/src/scores/same-class-prior.ts';
 import { fitUnknownDetector } from '../../../../packages/core/src/scores/unknown.ts';
@@ -137,7 +138,13 @@ describe('unknown inputs among classes of one example each', () => {
 
   it.each([
     ['examples', (own: object) => fitUnknownDetector(memory, { gemm, ...own })],
-    ['statistics', (own: object) => fitStatisticsDetector({ ...memory, gram }, { gemm, ...own })],
+    [
+      'statistics',
+      async (own: object) => {
+        const statistics = { ...memory, gram };
+        return fitStatisticsDetector(statistics, await drawExamples(statistics, { gemm }), { gemm, ...own });
+      },
+    ],
   ])('are told in memory mode %s', async (_, fit) => {
     const told = async (own: object, codes: Int8Array): Promise<number> => {
       const detector = await fit(own);
