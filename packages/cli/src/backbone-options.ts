@@ -27,6 +27,8 @@ export interface BackboneChoice {
 
 /** The choice, and a line on a terminal while a backbone is downloaded. */
 export function backboneOptions(args: CommandArguments, notices: Output): BackboneChoice {
+  // Pictures are looked at in threads, and Node starts none where the current folder has been deleted: this throws then.
+  process.cwd();
   const backbone = args.text('backbone');
   const device = args.choice('device', DEVICES);
   return {

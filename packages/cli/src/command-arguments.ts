@@ -1,9 +1,13 @@
 /** What a verb was called with, parsed by the options that it declares. */
 
+import { sep } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UsageError, type CommandOption } from './command.ts';
 
 const HELP: CommandOption = { help: 'show this help' };
+/** Names of positional arguments that are paths, and of those that are paths of files. */
+const PATH = /FILE|OUT|DIR/;
+const FILE_PATH = /^(?:FILE|OUT)$/;
 
 export class CommandArguments {
   readonly positionals: readonly string[];
@@ -24,6 +28,13 @@ export class CommandArguments {
     const value = this.#values.get(option);
     if (value === '') throw new UsageError(`Expected a value after --${option}, got an empty one.`);
     return typeof value === 'string' ? value : undefined;
+  }
+
+  /** An option's value, the path of a file. @throws UsageError for one that can only be a folder's */
+  file(option: string): string | undefined {
+    const value = this.text(option);
+    if (value !== undefined) requireFilePath(value, `--${option}`);
+    return value;
   }
 
   /** An option's value, one of `choices`. @throws UsageError for another one */
@@ -50,7 +61,10 @@ export class CommandArguments {
     throw new UsageError(`Expected a whole number for --${option}, got ${this.text(option)}.`);
   }
 
-  /** The positional arguments, which must be as many as there are `names` (a last name ending in `...` takes the rest). */
+  /**
+   * The positional arguments, which must be as many as there are `names` (a last name ending in `...` takes the rest).
+   * @throws UsageError for more or fewer, and for what cannot be the path that a name asks for
+   */
   exactly(...names: readonly string[]): readonly string[] {
     const open = names.at(-1)?.endsWith('...') === true;
     const { length } = this.positionals;
@@ -59,12 +73,26 @@ export class CommandArguments {
       throw new UsageError(`Expected ${names.join(' ')}, got ${got}.`);
     }
     if (length > names.length && !open) {
+      const extra = JSON.stringify(this.positionals[names.length]);
       throw new UsageError(
-        `Expected ${names.join(' ')}, got ${JSON.stringify(this.positionals[names.length])} as well.`,
+        names.length === 0
+          ? `Expected no argument, got ${extra}.`
+          : `Expected ${names.join(' ')}, got ${extra} as well.`,
       );
+    }
+    for (const [i, text] of this.positionals.entries()) {
+      const name = names[Math.min(i, names.length - 1)].replace('...', '');
+      if (text === '' && PATH.test(name)) throw new UsageError(`Expected a path for ${name}, got an empty one.`);
+      if (FILE_PATH.test(name)) requireFilePath(text, name);
     }
     return this.positionals;
   }
+}
+
+function requireFilePath(path: string, name: string): void {
+  if (!path.endsWith('/') && !path.endsWith(sep)) return;
+  const message = `Expected the path of a file for ${name}, got ${JSON.stringify(path)}, which names a folder. Add the file's name.`;
+  throw new UsageError(message);
 }
 
 /**
@@ -91,6 +119,12 @@ export function parseArguments(
     return new CommandArguments(positionals, new Map(Object.entries(values) as [string, string | boolean][]));
   } catch (cause) {
     const [sentence] = (cause instanceof Error ? cause.message : String(cause)).split(/\.\s/);
+    const [, option] = /^Option '(--[\w-]+)' argument is ambiguous/.exec(sentence) ?? [];
+    if (option !== undefined) {
+      const value = argv.find((text, i) => text.startsWith('-') && argv[i - 1] === option);
+      const message = `Expected a value after ${option}, got ${JSON.stringify(value)}, which reads as an option. A value that begins with a dash goes behind an equals sign: ${option}=${value}.`;
+      throw new UsageError(message, { cause });
+    }
     const isOption = (cause as { code?: unknown }).code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION';
     const hint = isOption ? ' An argument that begins with a dash goes behind --.' : '';
     throw new UsageError(`${sentence.replace(/\.$/, '')}.${hint}`, { cause });

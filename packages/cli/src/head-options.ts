@@ -1,8 +1,8 @@
 /** The options of a new classifier that its file remembers. */
 
-import { HEAD_NAMES, type MemoryMode } from '@imprint/core';
+import { Classifier, HEAD_NAMES, ImprintError, readyEmbeddings, type MemoryMode } from '@imprint/core';
 import type { CommandArguments } from './command-arguments.ts';
-import type { CommandOption } from './command.ts';
+import { UsageError, type CommandOption } from './command.ts';
 
 export const HEAD_OPTIONS: Readonly<Record<string, CommandOption>> = {
   head: { value: 'HEAD', help: 'which head answers; default auto: chosen by leave-one-out' },
@@ -12,13 +12,25 @@ export const HEAD_OPTIONS: Readonly<Record<string, CommandOption>> = {
 
 const MEMORIES: readonly MemoryMode[] = ['examples', 'statistics'];
 
+/** @throws UsageError for a wrong value, or a head that needs the examples with a memory that keeps none */
 export function headOptions(args: CommandArguments): { head?: string; memory?: MemoryMode; unknownBelow?: number } {
   const head = args.choice('head', HEAD_NAMES);
   const unknownBelow = args.number('unknown-below', 0, 1);
   const memory = args.choice('memory', MEMORIES);
+  if (head !== undefined && memory !== undefined) requireFit(head, memory);
   return {
     ...(memory === undefined ? {} : { memory }),
     ...(head === undefined ? {} : { head }),
     ...(unknownBelow === undefined ? {} : { unknownBelow }),
   };
+}
+
+/** A classifier knows whether the two go together. Asked before a backbone is loaded, so one of ready embeddings stands in. */
+function requireFit(head: string, memory: MemoryMode): void {
+  try {
+    new Classifier(readyEmbeddings({ name: 'none', dim: 1 }), { head, memory });
+  } catch (cause) {
+    if (cause instanceof ImprintError) throw new UsageError(cause.message, { cause });
+    throw cause;
+  }
 }

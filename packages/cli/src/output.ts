@@ -1,5 +1,6 @@
 /** Standard output and error as lines: they wait for slow readers, and a reader that has gone (`| head`) breaks nothing. */
 
+import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 
 type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -9,6 +10,8 @@ const OBEYED = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 
 export class Output {
   readonly isTerminal: boolean;
+  /** A terminal, or a pipe, whose reader may print to one (`| cat`): not a file, not /dev/null. */
+  readonly mayReachTerminal: boolean;
   readonly #stream: Stream;
   #closed = false;
   #failure: Error | undefined;
@@ -16,6 +19,8 @@ export class Output {
   constructor(stream: Stream) {
     this.#stream = stream;
     this.isTerminal = stream.isTTY === true;
+    // Node's standard output is a socket unless it is a file.
+    this.mayReachTerminal = stream instanceof Socket;
     stream.on('error', (error: NodeJS.ErrnoException) => {
       this.#closed = true;
       if (error.code !== 'EPIPE') this.#failure = error;

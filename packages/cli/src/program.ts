@@ -10,6 +10,9 @@ import { interruptible, Interruption } from './interruption.ts';
 import { Output } from './output.ts';
 import { paintFor } from './paint.ts';
 
+const LOST_FOLDER =
+  'Expected a current folder, got one that no longer exists. Change to another one (cd ~) and run this again.';
+
 /** @returns the exit status */
 export async function runProgram(
   commands: readonly Command[],
@@ -87,13 +90,19 @@ async function reportFailure(error: unknown, verb: string | undefined, notices: 
     await notices.line(`imprint: ${error.message}`);
     return error.exitCode;
   }
-  const message = error instanceof Error ? error.message : String(error);
-  const stated = error instanceof ImprintError;
+  const isLost = tellsOfLostFolder(error);
+  const message = isLost ? LOST_FOLDER : error instanceof Error ? error.message : String(error);
+  const stated = isLost || error instanceof ImprintError;
   await notices.line(
     `imprint: ${stated ? '' : 'Something unexpected failed: '}${displayText(message)}${stated ? '' : ' (IMPRINT_DEBUG=1 shows where.)'}`,
   );
   if (process.env['IMPRINT_DEBUG'] === '1' && error instanceof Error) await notices.line(traceOf(error));
   return 1;
+}
+
+/** Whether the current folder has been deleted: no relative path leads anywhere then, and Node starts no thread. */
+function tellsOfLostFolder(error: unknown): boolean {
+  return error instanceof Error && (error.message.includes('uv_cwd') || tellsOfLostFolder(error.cause));
 }
 
 /** The stack, and those of its causes. */

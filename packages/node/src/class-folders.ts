@@ -3,7 +3,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { ImprintError, requireIterable } from '@imprint/core';
+import { canonicalLabel, ImprintError, requireIterable } from '@imprint/core';
 
 const EXTENSIONS: ReadonlySet<string> = new Set([
   '.jpg',
@@ -32,8 +32,11 @@ export interface IgnoredFile {
     | 'a folder inside a class folder'
     | 'a linked folder'
     | 'a folder that cannot be read'
+    | 'a name that is not UTF-8'
     | 'neither a file nor a folder'
     | 'broken link';
+  /** What to do about it, where it was to be read and could not be; absent where it was passed over on purpose. */
+  readonly error?: ImprintError;
 }
 
 export interface ClassFolders {
@@ -58,9 +61,8 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const found = code === 'ENOENT' ? 'nothing' : code === 'ENOTDIR' ? 'a file' : (code ?? 'an error');
-    throw new ImprintError('FILE_UNREADABLE', `Expected a folder at ${folder}, got ${found}. Check the path.`, {
-      cause,
-    });
+    const next = code === 'EACCES' || code === 'EPERM' ? 'Check its permissions.' : 'Check the path.';
+    throw new ImprintError('FILE_UNREADABLE', `Expected a folder at ${folder}, got ${found}. ${next}`, { cause });
   }
   return entries.filter((entry) => !entry.name.startsWith('.')).sort((a, b) => inOrder(a.name, b.name));
 }
@@ -69,9 +71,27 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
 async function innerEntriesOf(folder: string, ignored: IgnoredFile[]): Promise<Dirent[] | undefined> {
   try {
     return await entriesOf(folder);
-  } catch {
-    ignored.push({ path: folder, reason: 'a folder that cannot be read' });
+  } catch (cause) {
+    const error = cause as ImprintError;
+    // What lists a folder decodes names, and what is no UTF-8 in them is lost.
+    if ((error.cause as NodeJS.ErrnoException).code === 'ENOENT' && folder.includes('\ufffd')) {
+      const reason = 'a name that is not UTF-8';
+      const message = `Expected a folder at ${folder}, got ${reason}. Rename the folder.`;
+      ignored.push({ path: folder, reason, error: new ImprintError('FILE_UNREADABLE', message, { cause }) });
+    } else {
+      ignored.push({ path: folder, reason: 'a folder that cannot be read', error });
+    }
     return undefined;
+  }
+}
+
+/** A class folder's name as a label: its Unicode form NFC. @throws INVALID_LABEL */
+function labelOf(name: string, folder: string): string {
+  try {
+    return canonicalLabel(name);
+  } catch (cause) {
+    const message = `Expected a name with at least one visible character for every class folder, got ${JSON.stringify(folder)}. Rename that folder, or move it away.`;
+    throw new ImprintError('INVALID_LABEL', message, { cause });
   }
 }
 
@@ -85,6 +105,8 @@ async function kindOf(
     if (target.isDirectory()) return 'folder';
     return target.isFile() ? 'file' : 'neither a file nor a folder';
   } catch {
+    // A name that is not UTF-8 leads nowhere either: whoever reads it tells.
+    if (entry.name.includes('\ufffd')) return isPictureName(entry.name) ? 'file' : 'folder';
     return 'broken link';
   }
 }
@@ -95,7 +117,8 @@ function isPictureName(name: string): boolean {
 
 /**
  * The pictures in `DIR/<class>/<image>`. Hidden files are left out without a word, everything else that is left out is named.
- * @throws FILE_UNREADABLE where `directory` is no folder; NO_EXAMPLES where no class folder holds a picture
+ * @throws FILE_UNREADABLE where `directory` is no folder; INVALID_LABEL for a folder whose name shows nothing; NO_EXAMPLES where no class
+ *   folder holds a picture
  */
 export async function listClassFolders(directory: string): Promise<ClassFolders> {
   const byLabel = new Map<string, LabelledImage[]>();
@@ -107,9 +130,9 @@ export async function listClassFolders(directory: string): Promise<ClassFolders>
       ignored.push({ path: folder, reason: kind === 'file' ? 'outside a class folder' : kind });
       continue;
     }
+    const label = labelOf(entry.name, folder);
     const entries = await innerEntriesOf(folder, ignored);
     if (entries === undefined) continue;
-    const label = entry.name.normalize('NFC');
     const images = byLabel.get(label) ?? [];
     byLabel.set(label, images);
     for (const inner of entries) {
@@ -124,11 +147,11 @@ export async function listClassFolders(directory: string): Promise<ClassFolders>
   const labels = [...byLabel.keys()].sort(inOrder);
   const images = labels.flatMap((label) => byLabel.get(label)!);
   if (images.length === 0) {
-    const closed = ignored.find(({ reason }) => reason === 'a folder that cannot be read');
+    const closed = ignored.find(({ error }) => error !== undefined)?.error;
     const found =
       closed === undefined
         ? 'none. Make one folder a class and put its pictures in.'
-        : `none, and no way into ${closed.path}. Check its permissions.`;
+        : `none that can be read. ${closed.message}`;
     throw new ImprintError(
       'NO_EXAMPLES',
       `Expected pictures in ${join(directory, '<class>', '<image>')}, found ${found}`,

@@ -30,11 +30,24 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['ENAMETOOLONG', 'a name that is too long'],
 ]);
 
-/** `fileStore(path)` keeps a snapshot in the file at `path`, which need not exist yet. @throws INVALID_ARGUMENT for what is no path */
+/**
+ * `fileStore(path)` keeps a snapshot in the file at `path`, which need not exist yet.
+ * @throws INVALID_ARGUMENT for what is no path; FILE_UNREADABLE for a relative one where the current folder has been deleted
+ */
 export function fileStore(path: string, options: FileStoreOptions = {}): Store {
   const isFile = typeof path === 'string' && path !== '' && !path.endsWith('/') && !path.endsWith(sep);
-  if (!isFile) throw expected('path', 'the path of a file', path);
-  return new FileStore(resolve(path), options.timeoutMs ?? 10_000);
+  if (!isFile) throw expected('path', 'the path of a file', path, 'Give the folder and the name of the file.');
+  return new FileStore(absolute(path), options.timeoutMs ?? 10_000);
+}
+
+/** @throws FILE_UNREADABLE for a relative path where the current folder has been deleted */
+function absolute(path: string): string {
+  try {
+    return resolve(path);
+  } catch (cause) {
+    const message = `Expected a current folder that the path ${path} starts from, got one that no longer exists. Change to another folder, or give an absolute path.`;
+    throw new ImprintError('FILE_UNREADABLE', message, { cause });
+  }
 }
 
 class FileStore implements Store {

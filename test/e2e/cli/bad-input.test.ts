@@ -176,6 +176,21 @@ describe('labels', () => {
     expect(await imprint(['remove', join(folder, 'out.imprint'), decomposed])).toMatchObject({ status: 0 });
   });
 
+  it('refuses a class folder whose name shows nothing, by its path and before the first picture', async () => {
+    const directory = join(folder, 'blank');
+    await writePictures(join(directory, 'a'), 1, 2);
+    for (const name of ['\u3164', ' ']) {
+      const blank = join(directory, name);
+      await writePictures(blank, 2, 1);
+      const { status, stdout, stderr } = await learn(directory, '--backbone', join(folder, 'no-backbone-is-loaded'));
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+      const shown = blank.replace('\u3164', '\\u{3164}');
+      expect(stderr).toMatch(/^imprint: Expected a name with at least one visible character for every class folder, /);
+      expect(stderr).toContain(`got "${shown}". Rename that folder, or move it away.\n`);
+      await rm(blank, { recursive: true });
+    }
+  });
+
   it('refuses blank and endless labels, and never lets one speak to the terminal', async () => {
     const file = join(folder, 'labels.imprint');
     await cp(model, file);
@@ -282,10 +297,6 @@ describe('model files', () => {
       [['info', photos], /Expected a file at .*, got a folder/],
       [['learn', photos, '--out', photos, '--backbone', TINY], /got a folder/],
       [['learn', photos, '--out', join(folder, 'no', 'where', 'x'), '--backbone', TINY], /folder/],
-      [
-        ['learn', photos, '--out', join(folder, 'new/'), '--backbone', TINY],
-        /Expected the path of a file for path, got/,
-      ],
       [['remove', join(folder, 'none.imprint'), 'a'], /found no file/],
     ] as const) {
       const { status, stdout, stderr } = await imprint(args);

@@ -146,7 +146,7 @@ const asNobody = (...args: string[]): { status: number | null; stdout: string; s
 const mayBeNobody = process.platform !== 'win32' && asNobody('--version').status === 0;
 
 describe.skipIf(!mayBeNobody)('folders that cannot be read (skipped where nobody cannot run the command)', () => {
-  it('are named and passed over within the folder given, and refused as that folder', async () => {
+  it('are named, left out and told by the status within the folder given, and refused as that folder', async () => {
     const home = join(folder, 'nobody');
     const closed = join(home, 'photos', 'closed');
     await mkdir(closed, { recursive: true });
@@ -156,14 +156,30 @@ describe.skipIf(!mayBeNobody)('folders that cannot be read (skipped where nobody
     if (NOBODY.uid !== undefined) await chown(home, NOBODY.uid, NOBODY.gid);
     await chmod(closed, 0);
     try {
-      const named = `imprint: passed over ${closed} (a folder that cannot be read).\n`;
-      const found = asNobody('classify', model, join(home, 'photos'), '--backbone', TINY, '--json');
-      expect(found).toMatchObject({ status: 0, stderr: named });
+      const photos = join(home, 'photos');
+      const error = `Expected a folder at ${closed}, got EACCES. Check its permissions.`;
+      const named = `imprint: left out ${closed}: ${error}\nimprint: 1 folder left out.\n`;
+      const found = asNobody('classify', model, photos, '--backbone', TINY, '--json');
+      expect(found).toMatchObject({ status: 3, stderr: named });
       expect(jsonLines(found)).toHaveLength(4);
       const out = join(home, 'out.imprint');
-      const learned = asNobody('learn', join(home, 'photos'), '--out', out, '--backbone', TINY, '--json');
-      expect(learned).toMatchObject({ status: 0, stderr: named });
-      expect(jsonOf<{ classes: { label: string }[] }>(learned).classes.map(({ label }) => label)).toEqual(['a', 'b']);
+      for (const args of [
+        ['learn', photos, '--out', out],
+        ['add', out, 'a', photos],
+        ['eval', out, photos, '--unknown', photos],
+      ]) {
+        const finished = asNobody(...args, '--backbone', TINY, '--json');
+        const times = args[0] === 'eval' ? 2 : 1;
+        expect(finished).toMatchObject({
+          status: 3,
+          stderr: expect.stringContaining(`left out ${closed}: ${error}\n`),
+        });
+        expect(jsonOf(finished)['leftOut']).toEqual(Array(times).fill({ file: closed, error }));
+      }
+      expect(jsonOf<{ classes: object[] }>(await imprint(['info', out, '--json'])).classes).toMatchObject([
+        { label: 'a', count: 4 },
+        { label: 'b', count: 2 },
+      ]);
 
       const refused = asNobody('classify', model, closed, '--backbone', TINY);
       expect(refused).toMatchObject({ status: 1, stdout: '' });
@@ -184,5 +200,23 @@ it.skipIf(process.platform !== 'linux')(
     const { status, stderr } = await classify(directory);
     expect(status).toBe(1);
     expect(stderr).toMatch(/left out .*latin1\/caf\ufffd\.png: .* got a name that is not UTF-8\. Rename the file\.\n/);
+  },
+);
+
+it.skipIf(process.platform !== 'linux')(
+  'says of a class folder whose name is not UTF-8 that it is left out, and wants another name',
+  async () => {
+    const directory = join(folder, 'latin1-class');
+    await writePictures(join(directory, 'a'), 0, 2);
+    const latin1 = Buffer.concat([Buffer.from(`${directory}/caf`), Buffer.of(0xe9)]);
+    await mkdir(latin1);
+    await copyFile(photo, Buffer.concat([latin1, Buffer.from('/0.png')]));
+    const out = join(folder, 'latin1.imprint');
+    const finished = await imprint(['learn', directory, '--out', out, '--backbone', TINY, '--json']);
+    const file = join(directory, 'caf\ufffd');
+    const error = `Expected a folder at ${file}, got a name that is not UTF-8. Rename the folder.`;
+    expect(finished.stderr).toBe(`imprint: left out ${file}: ${error}\nimprint: 1 folder left out.\n`);
+    expect(finished.status).toBe(3);
+    expect(jsonOf(finished)).toMatchObject({ examples: 2, leftOut: [{ file, error }] });
   },
 );

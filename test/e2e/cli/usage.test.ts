@@ -72,6 +72,20 @@ describe('wrong usage exits 2 with one sentence and the way to the help', () => 
     [['merge', 'out', 'one'], /Expected OUT FILE FILE\.\.\., got only "out" "one"/],
     [['rename', 'file', 'old'], /Expected FILE OLD NEW, got only "file" "old"/],
     [['models', 'paint'], /got "paint"/],
+    [['doctor', 'x'], /^imprint: Expected no argument, got "x"\. See/],
+    [
+      ['learn', 'a', '--out', 'x', '--head', 'kernel-ridge', '--memory', 'statistics'],
+      /Expected one of auto, nearest-class-mean, .*kernel-ridge-linear with memory "statistics" for head, got "kernel-ridge"/,
+    ],
+    [['learn', 'a', '--out', 'new/'], /for --out, got "new\/", which names a folder\. Add the file's name\./],
+    [['eval', 'x', 'a', '--html', 'new/'], /for --html, got "new\/", which names a folder/],
+    [['merge', 'out', 'one', 'two/'], /Expected the path of a file for FILE, got "two\/"/],
+    [['classify', '', 'a.jpg'], /Expected a path for FILE, got an empty one\./],
+    [['classify', 'x', 'a.jpg', ''], /Expected a path for IMAGE\|DIR, got an empty one\./],
+    [['learn', '', '--out', 'x'], /Expected a path for DIR, got an empty one\./],
+    [['classify', 'x', 'y', '--nearest', '-1'], /Expected a value after --nearest, got "-1", .*: --nearest=-1\./],
+    [['classify', 'x', 'y', '--nearest=-1'], /Expected a number of at least 0 for --nearest, got "-1"/],
+    [['learn', 'a', '--out', '--json'], /Expected a value after --out, got "--json", which reads as an option\./],
   ])('imprint %j', async (args, message) => {
     const { status, stdout, stderr } = await imprint(args);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
@@ -93,6 +107,29 @@ describe('failures', () => {
     expect(quiet.stderr).toMatch(/^imprint: Expected a classifier at .*missing\.imprint, found no file\.[^\n]*\n$/);
     expect((await imprint(missing, { IMPRINT_DEBUG: '1' })).stderr).toMatch(/\n {4}at /);
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'states that the current folder has been deleted, where a path or a thread starts from it',
+    () => {
+      const script = 'mkdir "$1" && cd "$1" && rmdir "$1" && shift && exec "$@"';
+      const inDeleted = (...args: string[]): { status: number | null; stdout: string; stderr: string } => {
+        const words = ['-c', script, 'sh', join(folder, 'gone'), process.execPath, MAIN, ...args];
+        return spawnSync('sh', words, { encoding: 'utf8' });
+      };
+      const photos = join(folder, 'train', 'a');
+      for (const args of [
+        ['info', 'model.imprint'],
+        ['classify', model, photos, '--backbone', TINY],
+        ['learn', 'train', '--out', join(folder, 'lost.imprint')],
+        ['doctor'],
+      ]) {
+        const { status, stdout, stderr } = inDeleted(...args);
+        expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+        expect(stderr).toMatch(/^imprint: Expected a current folder, got one that no longer exists\. [^\n]*\n$/);
+      }
+      expect(inDeleted('info', model)).toMatchObject({ status: 0, stderr: '' });
+    },
+  );
 
   it.skipIf(process.platform !== 'linux')('states that standard output could not be written (/dev/full)', () => {
     const { status, stderr } = spawnSync('sh', ['-c', '"$0" "$1" --help > /dev/full', process.execPath, MAIN], {
@@ -154,6 +191,19 @@ describe.skipIf(!hasTerminal)('on a terminal (needs `script` of util-linux)', ()
     expect(text).toMatch(/learning {2}[█░]{24} {2}\d+\/306 images/);
     expect(text.lastIndexOf('\r\u001b[2K')).toBeGreaterThan(text.lastIndexOf('learning'));
     expect(text).toContain('Learned 2 classes');
+  });
+
+  it('draws no bar between the lines of a table that a pipe may bring to the same terminal, and one beside a file', async () => {
+    const classify = [process.execPath, MAIN, 'classify', model, join(folder, 'train'), '--backbone', TINY].join(' ');
+    const piped = await seen(spawn('script', ['-qefc', `${classify} | cat`, '/dev/null']));
+    expect(piped.text.split('\r\n')).toHaveLength(1 + 306 + 1);
+    expect(piped.text).not.toContain('█');
+    expect(piped.text).not.toContain('\u001b');
+    const table = join(folder, 'table.txt');
+    const filed = await seen(spawn('script', ['-qefc', `${classify} > ${table}`, '/dev/null']));
+    expect(filed.text).toMatch(/classifying {2}[█░]{24} {2}\d+\/306 images/);
+    expect(filed.text.endsWith('\r\u001b[2K')).toBe(true);
+    expect((await readFile(table, 'utf8')).split('\n')).toHaveLength(1 + 306 + 1);
   });
 
   it('colours the table, and not where NO_COLOR is set', async () => {

@@ -275,6 +275,18 @@ describe('info, eval, merge', () => {
     expect(stdout).toMatch(/Unknown AUROC/);
   });
 
+  it('refuses strangers that are in no folder, before anything is measured', async () => {
+    // The model file would be refused as well, if it were opened.
+    const args = ['eval', join(folder, 'missing.imprint'), join(folder, 'test'), '--unknown'];
+    for (const [path, found] of [
+      [join(folder, 'nowhere'), 'nothing'],
+      [join(folder, 'owl', '0.png'), 'a file'],
+    ]) {
+      const stderr = `imprint: Expected a folder at ${path}, got ${found}. Check the path.\n`;
+      expect(await imprint([...args, path])).toEqual({ status: 1, stdout: '', stderr });
+    }
+  });
+
   it('refuses to measure a class that was not learned', async () => {
     const { status, stderr } = await imprint([
       'eval',
@@ -316,6 +328,13 @@ describe('info of a head that gives no answers', () => {
 });
 
 describe('rename --join', () => {
+  it.each([[], ['--join']])('leaves a class whose new label is its own as it is (%j)', async (...options) => {
+    const path = await copy('own-label.imprint');
+    const stdout = 'fern is now fern.\n';
+    expect(await imprint(['rename', path, 'fern', 'fern', ...options])).toEqual({ status: 0, stdout, stderr: '' });
+    expect(await readFile(path)).toEqual(await readFile(model));
+  });
+
   it('makes one class of two, and is offered where the new label is a class already', async () => {
     const path = await copy('joined.imprint');
     const refused = await imprint(['rename', path, 'fern', 'sand']);
@@ -335,7 +354,7 @@ describe('sums only', () => {
     const path = join(folder, 'sums.imprint');
     const learn = ['learn', join(folder, 'train'), '--backbone', TINY, '--memory', 'statistics', '--out', path];
     const head = await imprint([...learn, '--head', 'discriminant-ledoit-wolf']);
-    expect(head.status).not.toBe(0);
+    expect(head.status).toBe(2);
     expect(head.stderr).toMatch(/Expected one of auto, .* with memory "statistics" for head, got/);
     expect(head.stderr).not.toMatch(/one of [^"]*ledoit/);
     expect(await readdir(folder)).not.toContain('sums.imprint');

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { listClassFolders, listImages } from '../../../packages/node/src/class-folders.ts';
+import { listClassFolders, listImages, type IgnoredFile } from '../../../packages/node/src/class-folders.ts';
 
 let folder: string;
 
@@ -41,6 +41,46 @@ it('makes one label of two folders whose names are the same in NFC and NFD', asy
   expect(labels).toEqual(['caf\u00e9']);
   expect(images).toHaveLength(2);
 });
+
+it('refuses a class folder whose name shows nothing, and names it', async () => {
+  await put('cat/a.jpg', '\u3164/b.jpg');
+  await expect(listClassFolders(folder)).rejects.toMatchObject({
+    code: 'INVALID_LABEL',
+    message: expect.stringContaining(`got "${join(folder, '\u3164')}"`),
+  });
+});
+
+// Other systems keep no such names.
+it.skipIf(process.platform !== 'linux')(
+  'says what to do about a folder, or a link to one, that is not UTF-8',
+  async () => {
+    await put('cat/a.jpg', 'cat/more/b.jpg');
+    const latin1 = (name: string): Buffer => Buffer.concat([Buffer.from(join(folder, name)), Buffer.of(0xe9)]);
+    await mkdir(latin1('caf'));
+    await symlink(join(folder, 'cat'), latin1('link'));
+    await mkdir(latin1('cat/more/in'));
+    const told = ({ path, reason, error }: IgnoredFile): unknown[] => [
+      path.slice(folder.length + 1),
+      reason,
+      error?.code,
+    ];
+    expect((await listClassFolders(folder)).ignored.map(told)).toEqual([
+      ['caf\ufffd', 'a name that is not UTF-8', 'FILE_UNREADABLE'],
+      ['cat/more', 'a folder inside a class folder', undefined],
+      ['link\ufffd', 'a name that is not UTF-8', 'FILE_UNREADABLE'],
+    ]);
+    const { paths, ignored } = await listImages([join(folder, 'cat')]);
+    expect(paths).toHaveLength(2);
+    expect(ignored.map(told)).toEqual([['cat/more/in\ufffd', 'a name that is not UTF-8', 'FILE_UNREADABLE']]);
+    await rm(join(folder, 'cat'), { recursive: true });
+    await expect(listClassFolders(folder)).rejects.toMatchObject({
+      code: 'NO_EXAMPLES',
+      message: expect.stringMatching(
+        /found none that can be read\. .*caf\ufffd, got a name that is not UTF-8\. Rename/,
+      ),
+    });
+  },
+);
 
 it('names what it leaves out, and says nothing of hidden files', async () => {
   await put('cat/a.jpg', 'cat/notes.txt', 'cat/.DS_Store', 'cat/more/b.jpg', 'loose.jpg', '.git/c.jpg');

@@ -1,6 +1,7 @@
 /** The file store on a real file system: whole writes, permissions, refusals, nothing left behind. */
 
 import { execFileSync } from 'node:child_process';
+import { rmdirSync } from 'node:fs';
 import {
   chmod,
   mkdir,
@@ -66,6 +67,21 @@ it('refuses what is no path', () => {
     expect(() => fileStore(wrong)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
   }
 });
+
+it.skipIf(process.platform !== 'linux')(
+  'says of a relative path that the current folder has been deleted, and takes an absolute one',
+  () => {
+    const before = process.cwd();
+    try {
+      process.chdir(folder);
+      rmdirSync(folder);
+      expect(() => fileStore('a.imprint')).toThrow(expect.objectContaining({ code: 'FILE_UNREADABLE' }));
+      expect(fileStore('/tmp/a.imprint').location).toBe('/tmp/a.imprint');
+    } finally {
+      process.chdir(before);
+    }
+  },
+);
 
 it('refuses a folder to read and to write, with the reason', async () => {
   const store = fileStore(folder);

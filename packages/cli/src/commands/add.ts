@@ -5,7 +5,7 @@ import { backboneOptions, FILE_BACKBONE_OPTIONS } from '../backbone-options.ts';
 import type { Command } from '../command.ts';
 import { counted, displayText } from '../display-text.ts';
 import { learnClasses, type Learned } from '../learn-classes.ts';
-import { leftOutJson, reportLeftOut } from '../left-out.ts';
+import { closedFolders, leftOutJson, reportLeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
 import { Progress } from '../progress.ts';
 import { requireImages } from '../require-images.ts';
@@ -54,15 +54,16 @@ export const add: Command = {
     });
     const { isNew, added, total, numClasses } = result;
     const duplicates = files.length - learned.leftOut.length - added;
+    const leftOut = [...closedFolders(ignored), ...learned.leftOut];
 
     if (args.has('json')) {
-      await output.json({ file, label: name, isNew, added, duplicates, total, leftOut: leftOutJson(learned.leftOut) });
+      await output.json({ file, label: name, isNew, added, duplicates, total, leftOut: leftOutJson(leftOut) });
     } else {
       const again = duplicates > 0 ? `, ${counted(duplicates, 'duplicate')} not counted` : '';
       const what = isNew ? `new class, ${counted(numClasses, 'class')} now` : `${counted(total, 'example')} now`;
       await output.line(`${displayText(name)}: ${counted(added, 'example')} added${again} (${what}).`);
     }
     await nameIgnored(ignored, notices);
-    return reportLeftOut(learned.leftOut, notices);
+    return reportLeftOut(leftOut, notices);
   },
 };

@@ -5,7 +5,7 @@ import { listImages, openClassifier } from '@imprint/node';
 import { backboneOptions, FILE_BACKBONE_OPTIONS } from '../backbone-options.ts';
 import type { Command } from '../command.ts';
 import { displayText, pad, percent, shorten, widest } from '../display-text.ts';
-import { reportLeftOut, type LeftOut } from '../left-out.ts';
+import { closedFolders, reportLeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
 import type { Output } from '../output.ts';
 import { paintFor, type Paint } from '../paint.ts';
@@ -52,12 +52,13 @@ export const classify: Command = {
     requireClasses(classifier, file);
     const table = new Table(files, classifier.classes, output);
     // A bar and a table on one terminal would overwrite each other: the table is its own progress.
-    const progress = new Progress(notices, 'classifying', output.isTerminal ? 0 : files.length);
-    const leftOut: LeftOut[] = [];
+    const hasBar = !output.mayReachTerminal;
+    const progress = new Progress(notices, 'classifying', hasBar ? files.length : 0);
+    const leftOut = closedFolders(ignored);
     let answered = 0;
     try {
       for await (const result of classifier.classifyMany(files, { top, nearest: json ? nearest : 0, signal })) {
-        if (!output.isTerminal) progress.step();
+        if (hasBar) progress.step();
         if ('error' in result) {
           leftOut.push({ file: files[result.index], error: result.error });
           continue;

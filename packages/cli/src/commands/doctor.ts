@@ -17,6 +17,8 @@ export const doctor: Command = {
   examples: [['imprint doctor', 'start here when something does not work']],
   async run(args, { output, signal }) {
     args.exactly();
+    // No device would be at fault where the current folder has been deleted: this throws then.
+    process.cwd();
     const report = await inspectRuntime(args.text('backbone'), { signal });
     if (args.has('json')) await output.json(report);
     else for (const line of reportLines(report, paintFor(output))) await output.line(line);

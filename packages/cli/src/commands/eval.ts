@@ -8,12 +8,13 @@ import type { Command } from '../command.ts';
 import { displayText } from '../display-text.ts';
 import { exampleMap } from '../example-map.ts';
 import { evaluationLines } from '../evaluation-lines.ts';
-import { leftOutJson, reportLeftOut, type LeftOut } from '../left-out.ts';
+import { closedFolders, leftOutJson, reportLeftOut, type LeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
 import { paintFor } from '../paint.ts';
 import { Progress } from '../progress.ts';
 import { requireReportPlace, writeReport } from '../report/report-file.ts';
 import { requireClasses } from '../require-classes.ts';
+import { requireFolder } from '../require-folder.ts';
 import { requireImages } from '../require-images.ts';
 
 export const evaluate: Command = {
@@ -39,9 +40,10 @@ export const evaluate: Command = {
   async run(args, { output, notices, signal }) {
     const [file, folder] = args.exactly('FILE', 'DIR');
     const unknownFolder = args.text('unknown');
-    const html = args.text('html');
+    const html = args.file('html');
     const options = { ...backboneOptions(args, notices), signal };
     if (html !== undefined) await requireReportPlace(html);
+    if (unknownFolder !== undefined) await requireFolder(unknownFolder);
     const known = await listClassFolders(folder);
     const unknown = unknownFolder === undefined ? undefined : await listImages([unknownFolder]);
     if (unknown !== undefined) requireImages(unknown, [unknownFolder!]);
@@ -49,7 +51,8 @@ export const evaluate: Command = {
     requireClasses(classifier, file);
     requireKnownLabels(classifier, known, file);
 
-    const leftOut: LeftOut[] = [];
+    const ignored = [...known.ignored, ...(unknown?.ignored ?? [])];
+    const leftOut = closedFolders(ignored);
     const progress = new Progress(notices, 'evaluating', known.images.length + (unknown?.paths.length ?? 0));
     let result: EvaluationResult;
     try {
@@ -63,7 +66,7 @@ export const evaluate: Command = {
       for (const line of evaluationLines(result, paintFor(output))) await output.line(line);
       if (html !== undefined) await output.line(`Report: ${displayText(html)}`);
     }
-    await nameIgnored([...known.ignored, ...(unknown?.ignored ?? [])], notices);
+    await nameIgnored(ignored, notices);
     return reportLeftOut(leftOut, notices);
   },
 };

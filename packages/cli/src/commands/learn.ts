@@ -6,7 +6,7 @@ import { backboneOptions, DEVICE_OPTION } from '../backbone-options.ts';
 import { UsageError, type Command } from '../command.ts';
 import { counted, displayText, fileSize, pad, widest } from '../display-text.ts';
 import { learnClasses, type ClassFiles, type Learned } from '../learn-classes.ts';
-import { leftOutJson, reportLeftOut } from '../left-out.ts';
+import { closedFolders, leftOutJson, reportLeftOut } from '../left-out.ts';
 import { nameIgnored } from '../name-ignored.ts';
 import { duration, Progress } from '../progress.ts';
 import { requireReplaceable } from '../replaceable-file.ts';
@@ -37,7 +37,7 @@ export const learn: Command = {
   ],
   async run(args, { output, notices, signal }) {
     const [folder] = args.exactly('DIR');
-    const out = args.text('out');
+    const out = args.file('out');
     if (out === undefined)
       throw new UsageError('Expected --out FILE, which says where the classifier is saved, got none.');
     const options = { ...backboneOptions(args, notices), ...headOptions(args), signal };
@@ -64,6 +64,7 @@ export const learn: Command = {
     }
     signal.throwIfAborted();
     await saveClassifier(classifier, out);
+    const leftOut = [...closedFolders(ignored), ...learned.leftOut];
     const seconds = (performance.now() - startMs) / 1000;
     const { size: sizeBytes } = await stat(out);
     const { identity, device } = classifier.backbone;
@@ -77,7 +78,7 @@ export const learn: Command = {
         device,
         classes: learned.classes,
         examples: classifier.numExamples,
-        leftOut: leftOutJson(learned.leftOut),
+        leftOut: leftOutJson(leftOut),
         seconds,
       });
     } else {
@@ -100,7 +101,7 @@ export const learn: Command = {
     await nameIgnored(ignored, notices);
     for (const { label } of empty)
       await notices.line(`imprint: the folder of class ${displayText(label)} holds no pictures.`);
-    return reportLeftOut(learned.leftOut, notices);
+    return reportLeftOut(leftOut, notices);
   },
 };
 

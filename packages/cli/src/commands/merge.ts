@@ -1,7 +1,7 @@
 /** `imprint merge`: several classifiers become one, equal to having learned all their photos in one place. */
 
-import { ImprintError } from '@imprint/core';
-import { openClassifier, saveClassifier } from '@imprint/node';
+import { ImprintError, type Classifier } from '@imprint/core';
+import { fileStore, openClassifier, type ImageInput } from '@imprint/node';
 import type { Command } from '../command.ts';
 import { counted, displayText } from '../display-text.ts';
 import { requireReplaceable } from '../replaceable-file.ts';
@@ -19,32 +19,41 @@ export const merge: Command = {
   async run(args, { output, signal }) {
     const [out, first, ...others] = args.exactly('OUT', 'FILE', 'FILE...');
     await requireReplaceable(out);
-    await using merged = await openClassifier(first, { backbone: null });
-    for (const file of others) {
-      await using other = await openClassifier(file, { backbone: null });
-      if (other.memory !== merged.memory) {
-        const message = `Expected files of one memory mode, got ${first} (${merged.memory}) and ${file} (${other.memory}). Learn one of them again, with --memory.`;
-        throw new ImprintError('INVALID_ARGUMENT', message);
+    const store = fileStore(out);
+    // Locked before the first file is read: where OUT is one of them, another process may be about to change it.
+    const { classes, examples, hash } = await store.exclusively(async () => {
+      await using merged = await openClassifier(first, { backbone: null });
+      for (const file of others) {
+        signal.throwIfAborted();
+        await mergeFile(merged, first, file);
       }
-      try {
-        merged.merge(other);
-      } catch (cause) {
-        if (!(cause instanceof ImprintError && cause.code === 'BACKBONE_MISMATCH')) throw cause;
-        const [a, b] = [merged, other].map(
-          ({ backbone: { identity } }) => `${identity.name} ${identity.sha256.slice(0, 12)}`,
-        );
-        throw new ImprintError(
-          'BACKBONE_MISMATCH',
-          `Expected files from one backbone, got ${first} (${a}) and ${file} (${b}). Learn one of them again with the other's backbone.`,
-          { cause },
-        );
-      }
-    }
-    signal.throwIfAborted();
-    await saveClassifier(merged, out);
-    const [classes, examples] = [merged.classes.length, merged.numExamples];
-    if (args.has('json')) await output.json({ file: out, classes, examples, hash: merged.hash() });
+      signal.throwIfAborted();
+      await merged.save(store);
+      return { classes: merged.classes.length, examples: merged.numExamples, hash: merged.hash() };
+    });
+    if (args.has('json')) await output.json({ file: out, classes, examples, hash });
     else await output.line(`Saved ${displayText(out)}: ${counted(classes, 'class')}, ${counted(examples, 'example')}.`);
     return 0;
   },
 };
+
+async function mergeFile(merged: Classifier<ImageInput>, first: string, file: string): Promise<void> {
+  await using other = await openClassifier(file, { backbone: null });
+  if (other.memory !== merged.memory) {
+    const message = `Expected files of one memory mode, got ${first} (${merged.memory}) and ${file} (${other.memory}). Learn one of them again, with --memory.`;
+    throw new ImprintError('INVALID_ARGUMENT', message);
+  }
+  try {
+    merged.merge(other);
+  } catch (cause) {
+    if (!(cause instanceof ImprintError && cause.code === 'BACKBONE_MISMATCH')) throw cause;
+    const [a, b] = [merged, other].map(
+      ({ backbone: { identity } }) => `${identity.name} ${identity.sha256.slice(0, 12)}`,
+    );
+    throw new ImprintError(
+      'BACKBONE_MISMATCH',
+      `Expected files from one backbone, got ${first} (${a}) and ${file} (${b}). Learn one of them again with the other's backbone.`,
+      { cause },
+    );
+  }
+}

@@ -20,8 +20,9 @@ export const rename: Command = {
   async run(args, { output }) {
     const [file, from, to] = args.exactly('FILE', 'OLD', 'NEW');
     await updateClassifier(file, { backbone: null }, (classifier) => {
-      const isClass = classifier.classes.some(({ label }) => label === to.normalize('NFC'));
-      if (args.has('join') && isClass) classifier.mergeClasses(from, to);
+      const [old, wanted] = [from.normalize('NFC'), to.normalize('NFC')];
+      const isOther = old !== wanted && classifier.classes.some(({ label }) => label === wanted);
+      if (args.has('join') && isOther) classifier.mergeClasses(from, to);
       else renameOrSayHowToJoin(classifier, from, to);
     });
     if (args.has('json')) await output.json({ file, from: from.normalize('NFC'), to: to.normalize('NFC') });
