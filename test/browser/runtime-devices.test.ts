@@ -39,7 +39,7 @@ describeInBrowser('devices on a page', { timeout: 180_000 }, () => {
   });
 
   /** Learns two kinds and asks about one, on a device. */
-  async function learnOn(device: 'webgpu' | 'wasm', workerUrl?: string) {
+  async function learnOn(device: 'webgpu' | 'wasm', workerUrl?: string, backbone = TINY) {
     await using open = await openPage(browser, `${site.origin}/`, { home });
     const answer = await open.page.evaluate(
       async ({ device, backbone, workerUrl }) => {
@@ -52,7 +52,7 @@ describeInBrowser('devices on a page', { timeout: 180_000 }, () => {
         await classifier.dispose();
         return { prediction, snapshot, told };
       },
-      { device, backbone: TINY, workerUrl },
+      { device, backbone, workerUrl },
     );
     expect(open.complaints).toEqual([]);
     expect(open.strangers()).toEqual([]);
@@ -87,6 +87,105 @@ describeInBrowser('devices on a page', { timeout: 180_000 }, () => {
     const webgpu = await learnOn('webgpu', '/older.js');
     expect(webgpu.requests.filter((url) => url.includes('asyncify'))).toHaveLength(2);
     expectSameContent(webgpu, wasm);
+  });
+
+  it('reads taps that are several tensors from WebGPU as from WASM', async () => {
+    const folder = path.join(root, 'test/fixtures/tiny-backbone');
+    const { canary: _, ...manifest } = JSON.parse(readFileSync(path.join(folder, 'manifest.json'), 'utf8'));
+    const taps = [
+      { name: 'first', tensor: 'block1.residual2', pooling: 'mean', prefixTokens: 1 },
+      { name: 'last', tensor: 'last_hidden_state', pooling: 'cls' },
+    ];
+    site.routes.set('/several/manifest.json', () => ({
+      body: JSON.stringify({ ...manifest, output: { taps, dim: 16 } }),
+    }));
+    site.routes.set('/several/model.onnx', () => ({ body: readFileSync(path.join(folder, 'model.onnx')) }));
+    const [webgpu, onWasm] = [
+      await learnOn('webgpu', undefined, '/several/manifest.json'),
+      await learnOn('wasm', undefined, '/several/manifest.json'),
+    ];
+    expect(webgpu.told.inWords).toBe('webgpu');
+    expectSameContent(webgpu, onWasm);
+  });
+
+  it('learns many pictures at once on WebGPU as one by one, in both builds, and after streams that ended early', async () => {
+    // Counts what is submitted to the GPU while an answer is read back.
+    const counting = `
+let [reads, beside] = [0, 0];
+const { mapAsync } = GPUBuffer.prototype;
+GPUBuffer.prototype.mapAsync = function (...range) {
+  reads++;
+  return mapAsync.apply(this, range).finally(() => reads--);
+};
+const { submit } = GPUQueue.prototype;
+GPUQueue.prototype.submit = function (commands) {
+  if (reads > 0) beside++;
+  submit.call(this, commands);
+};
+const counted = new BroadcastChannel('beside');
+counted.onmessage = () => counted.postMessage(beside);
+import('/engine/worker.js');`;
+    site.routes.set('/counting.js', () => ({ body: counting }));
+    site.routes.set('/older-counting.js', () => ({ body: `delete WebAssembly.Suspending;${counting}` }));
+    await using open = await openPage(browser, `${site.origin}/`, { home });
+    for (const workerUrl of ['/counting.js', '/older-counting.js']) {
+      const { hashes, beside, ...told } = await open.page.evaluate(
+        async ({ backbone, workerUrl }) => {
+          const classifier = await openClassifier({ device: 'webgpu', backbone, workerUrl });
+          const discs = pictures(0, 9);
+          const counted = new BroadcastChannel('beside');
+          const [hashes, beside]: [string[], number[]] = [[], []];
+          const learned = async () => {
+            counted.postMessage('now');
+            beside.push(await new Promise<number>((resolve) => (counted.onmessage = ({ data }) => resolve(data))));
+            hashes.push(await classifier.hash());
+            await classifier.removeClass('discs');
+          };
+          await classifier.addClass('discs', discs.slice(0, 1));
+          for (const disc of discs.slice(1)) await classifier.addExamples('discs', [disc]);
+          await learned();
+          await classifier.addClass('discs', discs);
+          await learned();
+          const controller = new AbortController();
+          const onProgress = () => controller.abort();
+          const aborted = await failure(classifier.addClass('discs', discs, { signal: controller.signal, onProgress }));
+          const notAPicture = new Blob(['none'], { type: 'image/png' });
+          const unreadable = await failure(classifier.addClass('discs', [discs[0], notAPicture, ...discs.slice(1)]));
+          await classifier.addClass('discs', discs);
+          const confidences = async (inputs: ImageData[]) => {
+            const all = [];
+            for await (const item of classifier.classifyMany(inputs)) all.push('error' in item ? -1 : item.prediction);
+            return JSON.stringify(all);
+          };
+          await classifier.addClass('stripes', pictures(1, 3));
+          const many = await confidences(discs);
+          const single = [];
+          for (const disc of discs) single.push(...JSON.parse(await confidences([disc])));
+          const isSame = many === JSON.stringify(single);
+          await classifier.removeClass('stripes');
+          await learned();
+          const device = classifier.device.inWords;
+          // Two pictures and more are on the GPU when it is asked to let go.
+          const adding = failure(classifier.addClass('late', pictures(4, 9)));
+          await classifier.dispose();
+          counted.close();
+          return { hashes, beside, aborted, unreadable, isSame, device, late: await adding };
+        },
+        { backbone: TINY, workerUrl },
+      );
+      expect(new Set(hashes).size).toBe(1);
+      expect(hashes).toHaveLength(3);
+      expect(beside[0]).toBe(0);
+      expect(beside[1]).toBeGreaterThan(0);
+      expect(told).toEqual({
+        aborted: expect.stringMatching(/^AbortError/),
+        unreadable: expect.stringMatching(/^IMAGE_/),
+        isSame: true,
+        device: 'webgpu',
+        late: expect.stringMatching(/^DISPOSED/),
+      });
+    }
+    expect(open.complaints).toEqual([]);
   });
 
   it('goes on with WASM when the GPU is lost in the middle, says so, and loses nothing', async () => {
@@ -153,17 +252,25 @@ import('/engine/worker.js');`;
       const before = await ask();
       const hash = await classifier.hash();
       const starve = new BroadcastChannel('starve');
-      starve.postMessage('now');
-      await new Promise((resolve) => (starve.onmessage = resolve));
+      const stripes = pictures(1, 6, 7);
+      const mixed = pictures(0, 6, 7).flatMap((disc, i) => [disc, stripes[i]]);
+      const stream: string[] = [];
+      for await (const item of classifier.classifyMany(mixed)) {
+        stream.push('error' in item ? item.error.message : `${item.index} ${item.prediction.ranking[0].label}`);
+        if (stream.length !== 2) continue;
+        starve.postMessage('now');
+        await new Promise((resolve) => (starve.onmessage = resolve));
+      }
       const after = await ask();
       const { inWords } = classifier.device;
       const isSame = hash === (await classifier.hash());
       const late = await openClassifier({ device: 'auto', backbone, workerUrl: '/starved.js?starved' });
-      return { taken, before, after, inWords, isSame, late: late.device.inWords, notices };
+      return { taken, before, stream, after, inWords, isSame, late: late.device.inWords, notices };
     }, TINY);
     expect(answers).toEqual({
       taken: 'webgpu',
       before: ['stripes', 'discs'],
+      stream: Array.from({ length: 12 }, (_, i) => `${i} ${i % 2 === 0 ? 'discs' : 'stripes'}`),
       after: ['stripes', 'discs'],
       inWords: 'wasm, 1 thread (webgpu: out of memory)',
       isSame: true,

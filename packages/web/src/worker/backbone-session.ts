@@ -13,19 +13,22 @@ export class BackboneSession {
   readonly device: Device;
   readonly engine: Engine;
   readonly #session: InferenceSession;
-  readonly #model: ReadyModel;
+  readonly #manifest: ReadyModel['manifest'];
   /** Rejects when the GPU fails; a run may then wait for ever. */
   readonly #failed: Promise<never> | undefined;
+  #lastRun: Promise<InferenceSession.OnnxValueMapType> | undefined;
+  /** Settles when every picture's answer has. */
+  #answers: Promise<unknown> = Promise.resolve();
 
   private constructor(
     session: InferenceSession,
-    model: ReadyModel,
+    manifest: ReadyModel['manifest'],
     device: Device,
     engine: Engine,
     failed: Promise<never> | undefined,
   ) {
     this.#session = session;
-    this.#model = model;
+    this.#manifest = manifest;
     this.device = device;
     this.engine = engine;
     this.#failed = failed;
@@ -43,6 +46,7 @@ export class BackboneSession {
         engine.ort.InferenceSession.create(model.bytes, {
           executionProviders: [device],
           executionMode: 'sequential',
+          preferredOutputLocation: device === 'webgpu' ? 'gpu-buffer' : 'cpu',
           logSeverityLevel: 4,
         }),
       );
@@ -50,7 +54,7 @@ export class BackboneSession {
       throw openError(cause, manifest.name, device);
     }
     const failed = device === 'webgpu' ? gpuFailure(engine) : undefined;
-    const opened = new BackboneSession(session, model, device, engine, failed);
+    const opened = new BackboneSession(session, manifest, device, engine, failed);
     try {
       opened.#requireNames();
       const { canary } = manifest;
@@ -69,36 +73,52 @@ export class BackboneSession {
    * @returns Float32Array, taps x dim; the caller owns it
    * @throws DEVICE_UNAVAILABLE where the engine fails
    */
-  run(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
-    return this.engine.exclusively(() => this.#run(pixels));
-  }
-
-  release(): Promise<void> {
-    return this.engine.exclusively(() => this.#session.release());
-  }
-
-  async #run(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
-    const { input, output } = this.#model.manifest;
-    const tensor = new this.engine.ort.Tensor('float32', pixels, [1, 3, input.size, input.size]);
-    let results: InferenceSession.OnnxValueMapType;
+  async run(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+    const { input, output, name } = this.#manifest;
+    const outputs: Record<string, OutputTensor> = {};
+    const before = this.#answers;
+    const results = this.engine.exclusively(async () => {
+      const tensor = new this.engine.ort.Tensor('float32', pixels, [1, 3, input.size, input.size]);
+      // Where a run with outputs on a GPU fails, its picture stays bound, and the next run would be of that one.
+      if (this.#failed) await this.#lastRun;
+      return (this.#lastRun = this.#session.run({ [input.name]: tensor }, tapOutputs(output)));
+    });
+    // On a GPU the next run begins while this one's outputs are read.
+    const answer = results.then(async (tensors) => {
+      const reads = Object.entries(tensors).map(async ([key, result]) => {
+        try {
+          const data = await result.getData();
+          outputs[key] = { ...result, data };
+        } finally {
+          // Reading calls no WASM; letting go does, and must not while a run is suspended there.
+          void this.engine.exclusively(async () => result.dispose());
+        }
+      });
+      await Promise.all(reads);
+    });
+    this.#answers = answer.catch(() => undefined).then(() => before);
     try {
-      const run = this.#session.run({ [input.name]: tensor }, tapOutputs(output));
-      results = await (this.#failed === undefined ? run : Promise.race([run, this.#failed]));
+      // Of no value: the promise of a failure would keep every one.
+      await Promise.race([answer, this.#failed ?? answer]);
     } catch (error) {
       // A run may fail before the GPU has said why.
-      const patience = new Promise((resolve) => setTimeout(resolve, GPU_ERROR_MS));
-      const told = this.#failed && Promise.race([this.#failed, patience]).then(() => error);
-      const cause = (await told?.catch((reason: unknown) => reason)) ?? error;
-      const message = `Expected ${this.#model.manifest.name} to run on ${this.device}, got: ${firstLine(cause)}. Use another device, or a smaller model.`;
+      const patience = new Promise<void>((resolve) => setTimeout(resolve, GPU_ERROR_MS));
+      const told = Promise.race([this.#failed, patience]).catch((reason: unknown) => reason);
+      const cause = (await told) ?? error;
+      const message = `Expected ${name} to run on ${this.device}, got: ${firstLine(cause)}. Use another device, or a smaller model.`;
       throw new ImprintError('DEVICE_UNAVAILABLE', message, { cause });
     }
-    const embedding = readTaps(results as unknown as Record<string, OutputTensor>, output, 1, 1);
-    for (const result of Object.values(results)) result.dispose();
-    return embedding;
+    return readTaps(outputs, output, 1, 1);
+  }
+
+  /** Ends when every run has and every output is let go, or at once where the GPU has failed. */
+  async release(): Promise<void> {
+    const released = this.#answers.then(() => this.engine.exclusively(() => this.#session.release()));
+    await Promise.race([released, this.#failed ?? released]).catch(() => undefined);
   }
 
   #requireNames(): void {
-    const { input, output, name } = this.#model.manifest;
+    const { input, output, name } = this.#manifest;
     const { inputNames, outputNames } = this.#session;
     const missing = [input.name].filter((item) => !inputNames.includes(item));
     missing.push(...tapOutputs(output).filter((item) => !outputNames.includes(item)));

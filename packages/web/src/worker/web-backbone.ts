@@ -29,7 +29,17 @@ export interface WebBackboneOptions {
 /** Pictures that are fetched and decoded while one is in the model. */
 const AHEAD = 3;
 
+/** Pictures that a GPU has at a time: answers are read back while the next is encoded. */
+const IN_FLIGHT = 3;
+
 type Prepared = PreparedImage | { readonly error: ImprintError };
+
+interface Pulled {
+  readonly source: string | undefined;
+  readonly prepared: Prepared;
+  /** The answer of a GPU, which may yet be lost. */
+  attempt?: Promise<Float32Array>;
+}
 
 export class WebBackbone implements Backbone<WireInput> {
   readonly identity: BackboneIdentity;
@@ -70,42 +80,42 @@ export class WebBackbone implements Backbone<WireInput> {
     return this.#report;
   }
 
-  get session(): BackboneSession {
-    return this.#session;
-  }
-
   async *embed(
     inputs: Iterable<WireInput> | AsyncIterable<WireInput>,
     { signal }: EmbedOptions = {},
   ): AsyncGenerator<Embedded, void, undefined> {
     const iterator = Symbol.asyncIterator in inputs ? inputs[Symbol.asyncIterator]() : inputs[Symbol.iterator]();
-    const waiting: Promise<{ source: string | undefined; prepared: Prepared } | undefined>[] = [];
+    const waiting: Promise<Pulled | undefined>[] = [];
     let index = 0;
+    let isOver = false;
+    const begin = (next: Pulled | undefined): void => {
+      if (!next || 'error' in next.prepared || this.#session.device === 'wasm' || isOver) return;
+      (next.attempt ??= this.#session.run(next.prepared.pixels)).catch(() => undefined);
+    };
     try {
       for (;;) {
         // Asked for, not awaited: several are on their way at once, and arrive in order.
         while (waiting.length <= AHEAD) waiting.push(this.#pull(iterator));
+        for (const near of waiting.slice(0, IN_FLIGHT)) near.then(begin, () => undefined);
         signal?.throwIfAborted();
         const next = await waiting.shift();
         signal?.throwIfAborted();
         if (next === undefined) return;
-        const { source, prepared } = next;
-        if ('error' in prepared) {
-          yield { index: index++, source, error: prepared.error };
-          continue;
-        }
-        const embedding = await this.#infer(prepared.pixels, signal);
-        yield { index: index++, id: prepared.id, source, embedding };
+        const { source, prepared, attempt } = next;
+        const answer =
+          'error' in prepared
+            ? prepared
+            : { id: prepared.id, embedding: await this.#infer(prepared.pixels, attempt, signal) };
+        yield { index: index++, source, ...answer };
       }
     } finally {
+      isOver = true;
       for (const rest of waiting) rest.catch(() => undefined);
       await iterator.return?.();
     }
   }
 
-  async #pull(
-    iterator: Iterator<WireInput> | AsyncIterator<WireInput>,
-  ): Promise<{ source: string | undefined; prepared: Prepared } | undefined> {
+  async #pull(iterator: Iterator<WireInput> | AsyncIterator<WireInput>): Promise<Pulled | undefined> {
     const { done, value } = await iterator.next();
     if (done === true) return undefined;
     return { source: value.source, prepared: await this.#prepare(value) };
@@ -121,23 +131,24 @@ export class WebBackbone implements Backbone<WireInput> {
     }
   }
 
-  async #infer(pixels: Float32Array, signal: AbortSignalLike | undefined): Promise<Float32Array> {
-    if (this.#disposed) throw disposedError();
-    const session = this.#session;
+  async #infer(
+    pixels: Float32Array,
+    attempt: Promise<Float32Array> | undefined,
+    signal: AbortSignalLike | undefined,
+  ): Promise<Float32Array> {
     try {
-      return await session.run(pixels);
+      if (attempt) return await attempt;
     } catch (error) {
-      if (this.#disposed) throw disposedError();
-      if (session.device === 'wasm') throw error;
-      await this.#fallBack(session, error);
+      if (!this.#disposed) await this.#fallBack(error);
       signal?.throwIfAborted();
-      return this.#session.run(pixels);
     }
+    if (this.#disposed) throw disposedError();
+    return this.#session.run(pixels);
   }
 
   /** Every picture that fails on a lost GPU comes here; the first one makes the change. */
-  async #fallBack(lost: BackboneSession, error: unknown): Promise<void> {
-    if (this.#session !== lost) return;
+  async #fallBack(error: unknown): Promise<void> {
+    if (this.#session.device === 'wasm') return;
     this.#fallback ??= this.#toWasm(error).finally(() => (this.#fallback = undefined));
     await this.#fallback;
   }
@@ -148,8 +159,7 @@ export class WebBackbone implements Backbone<WireInput> {
     const reason = shortReason(error);
     this.#session = await openOn('wasm', this.#model, assets, numThreads);
     this.#report = deviceReport(this.#session, [{ device: 'webgpu', reason }]);
-    // A lost device's session may never answer its release; nobody waits for it.
-    lost.release().catch(() => undefined);
+    void lost.release();
     const { inWords } = deviceReport(this.#session, []);
     const message = `WebGPU gave up: ${reason}. The classifier goes on with ${inWords}; nothing was lost.`;
     onNotice({ kind: 'device', message });
