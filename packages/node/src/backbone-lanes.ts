@@ -5,7 +5,8 @@ import { CANARY_COSINE, ImprintError } from '@imprint/core';
 import type { Manifest } from '@imprint/core';
 import type { SessionOptions } from './backbone-session.ts';
 import type { BackboneReply, BackboneRequest, ModelSource } from './backbone-worker.ts';
-import { DEVICE_ORDER, missingLibrary, type Device, type DeviceAttempt, type DeviceReport } from './device-report.ts';
+import { DEVICE_ORDER, missingLibrary, unavailableDevice } from './device-report.ts';
+import type { Device, DeviceAttempt, DeviceReport } from './device-report.ts';
 import { ownFile } from './own-files.ts';
 import { WorkerCalls } from './worker-calls.ts';
 
@@ -96,8 +97,10 @@ export class BackboneLanes {
     try {
       for (const device of options.device === 'auto' ? DEVICE_ORDER : [options.device]) {
         const mayGoOn = automatic && device !== 'cpu';
-        const missing = mayGoOn ? await missingLibrary(device) : undefined;
+        // Who asks for WebGPU by name may have a driver that is not found so; a library of CUDA that is not there is not there.
+        const missing = mayGoOn || device === 'cuda' ? await missingLibrary(device) : undefined;
         if (missing !== undefined) {
+          if (!mayGoOn) throw unavailableDevice(device, missing);
           attempts.push({ device, state: 'unavailable', reason: missing });
           continue;
         }

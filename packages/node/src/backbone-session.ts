@@ -1,9 +1,10 @@
 /** One ONNX Runtime session of a backbone: pixels in, taps out, always in batches of the same size. */
 
+import { availableParallelism } from 'node:os';
 import { canaryPixels, ImprintError, readTaps, smallestCosine, tapOutputs } from '@imprint/core';
 import type { Manifest } from '@imprint/core';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { Device } from './device-report.ts';
+import { unavailableDevice, type Device } from './device-report.ts';
 import { throughGate } from './native-gate.ts';
 import { onnxRuntime } from './native-modules.ts';
 
@@ -94,6 +95,8 @@ export async function openSession(
         interOpNumThreads: 1,
         executionMode: 'sequential',
         logSeverityLevel: 4,
+        // Threads wait awake for each other: more of them than cores keep those with work from it (256 on two cores: 7 s to open).
+        ...(numThreads > availableParallelism() && { extra: { session: { intra_op: { allow_spinning: '0' } } } }),
       }),
     );
   } catch (error) {
@@ -119,10 +122,7 @@ function sessionError(error: unknown, manifest: Manifest, device: Device): Impri
   // Without the C++ source position and condition that ONNX Runtime puts first.
   const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
   const message = line.replace(/^.* was false\. /, '').slice(0, 300);
-  if (device !== 'cpu') {
-    const text = `Expected ${device} to be available, got: ${message}. Run \`imprint doctor\`, or use device 'auto'.`;
-    return new ImprintError('DEVICE_UNAVAILABLE', text, { cause: error });
-  }
+  if (device !== 'cpu') return unavailableDevice(device, message, error);
   const text = `Expected an ONNX model that this version of ONNX Runtime loads for ${manifest.name}, got: ${message}. Download or export it again.`;
   return new ImprintError('BACKBONE_INVALID', text, { cause: error });
 }

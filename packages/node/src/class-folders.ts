@@ -3,7 +3,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { canonicalLabel, ImprintError, requireIterable } from '@imprint/core';
+import { canonicalLabel, expected, ImprintError, requireIterable } from '@imprint/core';
 
 const EXTENSIONS: ReadonlySet<string> = new Set([
   '.jpg',
@@ -121,6 +121,7 @@ function isPictureName(name: string): boolean {
  *   folder holds a picture
  */
 export async function listClassFolders(directory: string): Promise<ClassFolders> {
+  requirePath('directory', directory);
   const byLabel = new Map<string, LabelledImage[]>();
   const ignored: IgnoredFile[] = [];
   for (const entry of await entriesOf(directory)) {
@@ -187,6 +188,7 @@ export async function listImages(paths: readonly string[]): Promise<ImageList> {
     }
   };
   for (const path of paths) {
+    requirePath('paths', path);
     const isFolder = await stat(path).then(
       (stats) => stats.isDirectory(),
       () => false,
@@ -195,4 +197,9 @@ export async function listImages(paths: readonly string[]): Promise<ImageList> {
     else found.push(path);
   }
   return { paths: found, ignored };
+}
+
+function requirePath(name: string, path: unknown): void {
+  if (typeof path === 'string' && path !== '') return;
+  throw expected(name, 'a path, as text', path, 'For a file: URL pass fileURLToPath(url).');
 }

@@ -1,6 +1,13 @@
 /** The door for Node: a classifier of pictures with its backbone, its matrix engine and a free event loop. */
 
-import { Classifier, createWasmGemm, type Backbone, type ClassifierOptions, type Gemm } from '@imprint/core';
+import {
+  Classifier,
+  createWasmGemm,
+  requireOptions,
+  type Backbone,
+  type ClassifierOptions,
+  type Gemm,
+} from '@imprint/core';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ImageInput } from './image-input.ts';
 import { loadBackbone, type LoadBackboneOptions } from './load-backbone.ts';
@@ -71,7 +78,7 @@ export async function createClassifier<Input, Label extends string = string>(
   options: OtherInputs<CreateClassifierOptions, Input>,
 ): Promise<Classifier<Input, Label>>;
 export async function createClassifier(options: CreateClassifierOptions = {}): Promise<Classifier<ImageInput>> {
-  const { backbone: wanted, ...rest } = options;
+  const { backbone: wanted, ...rest } = requireOptions(options);
   const owns = wanted === undefined || typeof wanted === 'string';
   // Side by side with the backbone, which is told first where neither loads.
   const core = coreOptions(rest, owns);

@@ -3,6 +3,7 @@
 import { constants } from 'node:fs';
 import { access, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { ImprintError } from '@imprint/core';
 import { ownRequire } from './own-files.ts';
 
 export type Device = 'cpu' | 'cuda' | 'webgpu';
@@ -31,6 +32,12 @@ export function deviceInWords({ device, attempts }: DeviceReport): string {
     .filter((attempt) => attempt.state !== 'taken')
     .map(({ device, reason }) => `${device}: ${reason}`);
   return others.length === 0 ? device : `${device} (${others.join('; ')})`;
+}
+
+/** DEVICE_UNAVAILABLE. `found` is what keeps it from working, in words. */
+export function unavailableDevice(device: Device, found: string, cause?: unknown): ImprintError {
+  const message = `Expected ${device} to be available, got: ${found}. Run \`imprint doctor\`, or use device 'auto'.`;
+  return new ImprintError('DEVICE_UNAVAILABLE', message, { cause });
 }
 
 async function exists(path: string): Promise<boolean> {

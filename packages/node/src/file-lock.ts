@@ -5,7 +5,8 @@ import { randomBytes } from 'node:crypto';
 import { link, open, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ImprintError } from '@imprint/core';
+import { expected, ImprintError, type AbortSignalLike } from '@imprint/core';
+import { hostSignal } from './host-signal.ts';
 import { readRegularFile } from './regular-file.ts';
 
 interface Owner {
@@ -135,7 +136,7 @@ interface Acquire {
   /** Whether owners touch the lock, so that silence means death on any machine. */
   readonly isTouched: boolean;
   readonly isDone?: () => Promise<boolean>;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
 }
 
 /** Waits for the lock and takes it; undefined where `isDone` came first. */
@@ -165,7 +166,7 @@ async function acquire(path: string, { timeoutMs, isTouched, isDone, signal }: A
       await removeHalfWritten(path);
     }
     if (performance.now() > deadline) throw busy(path, owner, timeoutMs);
-    await sleep(POLL_MS * (0.5 + Math.random()), undefined, signal ? { signal } : {}).catch(() => undefined);
+    await sleep(POLL_MS * (0.5 + Math.random()), undefined, hostSignal(signal)).catch(() => undefined);
   }
 }
 
@@ -176,7 +177,7 @@ async function release(path: string, mine: Owner): Promise<void> {
 }
 
 export interface FileLockOptions {
-  /** How long to wait for a living owner in another process. */
+  /** How long to wait for a living owner in another process; 0 or more, Infinity for ever. */
   readonly timeoutMs: number;
 }
 
@@ -189,9 +190,12 @@ const held = new AsyncLocalStorage<readonly string[]>();
  * Runs `action` while this process holds the lock file at `path`; calls of one process come one after the other.
  * @returns what `action` returned
  * @throws FILE_BUSY where another process keeps it longer than `timeoutMs`, or `action` asks for it again; FILE_UNWRITABLE where it
- *   cannot be created
+ *   cannot be created; INVALID_ARGUMENT for a `timeoutMs` that is no duration
  */
 export async function withFileLock<T>(path: string, options: FileLockOptions, action: () => Promise<T>): Promise<T> {
+  const { timeoutMs } = options;
+  if (!(typeof timeoutMs === 'number' && timeoutMs >= 0))
+    throw expected('timeoutMs', 'a number of milliseconds, 0 or more', timeoutMs);
   const outer = held.getStore() ?? [];
   if (outer.includes(path)) {
     const message = `Expected the lock ${path}, but this call runs inside one that holds it. Change what that one was given, or wait until it ends.`;
@@ -229,7 +233,7 @@ export async function withLongFileLock<T>(
   path: string,
   isDone: () => Promise<boolean>,
   work: () => Promise<T>,
-  signal?: AbortSignal,
+  signal?: AbortSignalLike,
 ): Promise<T | undefined> {
   const mine = await acquire(path, { timeoutMs: Infinity, isTouched: true, isDone, signal });
   if (mine === undefined) return undefined;

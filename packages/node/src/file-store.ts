@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { access, chmod, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { expected, ImprintError, type Store } from '@imprint/core';
+import { expected, ImprintError, requireOptions, type Store } from '@imprint/core';
 import { withFileLock } from './file-lock.ts';
 import { NoRegularFile, otherThanFile, readRegularFile } from './regular-file.ts';
 
@@ -37,7 +37,10 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 export function fileStore(path: string, options: FileStoreOptions = {}): Store {
   const isFile = typeof path === 'string' && path !== '' && !path.endsWith('/') && !path.endsWith(sep);
   if (!isFile) throw expected('path', 'the path of a file', path, 'Give the folder and the name of the file.');
-  return new FileStore(absolute(path), options.timeoutMs ?? 10_000);
+  const { timeoutMs = 10_000 } = requireOptions(options);
+  if (!(typeof timeoutMs === 'number' && timeoutMs >= 0))
+    throw expected('timeoutMs', 'a number of milliseconds, 0 or more', timeoutMs);
+  return new FileStore(absolute(path), timeoutMs);
 }
 
 /** @throws FILE_UNREADABLE for a relative path where the current folder has been deleted */

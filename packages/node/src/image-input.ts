@@ -4,8 +4,21 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expected, ImprintError, isTagged, requireText } from '@imprint/core';
 
+/** A URL: no class of Node's or the DOM's, since a program may know the types of neither. */
+export interface UrlLike {
+  readonly href: string;
+  readonly pathname: string;
+}
+
+/** A Blob or File, likewise. */
+export interface BlobLike {
+  readonly size: number;
+  readonly type: string;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
 /** An encoded picture (JPEG, PNG, WebP, AVIF, GIF, TIFF): a path, a `file:` URL, its bytes, or a Blob. */
-export type ImageSource = string | URL | Uint8Array | ArrayBuffer | Blob;
+export type ImageSource = string | UrlLike | Uint8Array | ArrayBuffer | BlobLike;
 
 /** A picture, or a picture with an id and a source of the caller's choosing. */
 export type ImageInput = ImageSource | { readonly image: ImageSource; readonly id?: string; readonly source?: string };
@@ -26,7 +39,7 @@ function isSource(value: unknown): value is ImageSource {
   return isUrl(value) || isTagged(value, 'Uint8Array') || isArrayBuffer(value) || isBlob(value);
 }
 
-function isUrl(value: unknown): value is URL {
+function isUrl(value: unknown): value is UrlLike {
   return isTagged(value, 'URL');
 }
 
@@ -34,18 +47,18 @@ function isArrayBuffer(value: unknown): value is ArrayBuffer {
   return isTagged(value, 'ArrayBuffer');
 }
 
-function isBlob(value: unknown): value is Blob {
+function isBlob(value: unknown): value is BlobLike {
   return isTagged(value, 'Blob') || isFile(value);
 }
 
-function isFile(value: unknown): value is File {
+function isFile(value: unknown): value is BlobLike & { readonly name: string } {
   return isTagged(value, 'File');
 }
 
 /** A file URL's path; undefined for other URLs, and for file URLs that name no file here (`file://elsewhere/a.jpg`). */
-function pathOf(url: URL): string | undefined {
+function pathOf(url: UrlLike): string | undefined {
   try {
-    return fileURLToPath(url);
+    return fileURLToPath(url.href);
   } catch {
     return undefined;
   }
@@ -100,7 +113,17 @@ export async function openImageInput(input: ImageInput): Promise<OpenedImage> {
       throw new ImprintError('IMAGE_UNREADABLE', message, { cause });
     }
   }
-  // Copied: the bytes go to another thread, and a small Buffer's ArrayBuffer is a pool that it shares with others.
-  const bytes = isArrayBuffer(image) ? new Uint8Array(image.slice(0)) : new Uint8Array(image);
-  return { bytes, id, source };
+  return { bytes: copyOf(image), id, source };
+}
+
+/** A copy: the bytes go to another thread, and a small Buffer's ArrayBuffer is a pool that it shares with others. */
+function copyOf(image: Uint8Array | ArrayBuffer): Uint8Array<ArrayBuffer> {
+  try {
+    return isArrayBuffer(image) ? new Uint8Array(image.slice(0)) : new Uint8Array(image);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause; // memory, say
+    const message =
+      'Expected bytes that are still here for image, got a buffer that was transferred (detached). Pass a copy, or pass it first.';
+    throw new ImprintError('INVALID_ARGUMENT', message, { cause });
+  }
 }

@@ -2,6 +2,7 @@
 
 import { availableParallelism, cpus } from 'node:os';
 import { ImprintError } from '@imprint/core';
+import type { AbortSignalLike } from '@imprint/core';
 import { DEVICE_ORDER, type Device, type DeviceAttempt } from './device-report.ts';
 import { loadBackbone } from './load-backbone.ts';
 import { cachedPrecisions } from './models/fetch-model.ts';
@@ -36,6 +37,8 @@ export interface RuntimeReport {
   readonly cache: {
     readonly folder: string;
     readonly models: readonly { readonly name: string; readonly precision: string; readonly sizeBytes: number }[];
+    /** What keeps it, or the first backbone in it where that fails, from being read; `models` are then those that can. */
+    readonly error?: string;
   };
 }
 
@@ -45,7 +48,7 @@ export interface RuntimeReport {
  */
 export async function inspectRuntime(
   nameOrPath?: string,
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignalLike } = {},
 ): Promise<RuntimeReport> {
   const backbone = await inspectBackbone(nameOrPath, options);
   const { devices, chosenDevice } =
@@ -63,7 +66,7 @@ export async function inspectRuntime(
 
 async function inspectBackbone(
   nameOrPath: string | undefined,
-  options: { readonly signal?: AbortSignal },
+  options: { readonly signal?: AbortSignalLike },
 ): Promise<RuntimeReport['backbone']> {
   try {
     const { identity, manifest } = await readModel(nameOrPath, options);
@@ -76,7 +79,7 @@ async function inspectBackbone(
 
 async function inspectDevices(
   nameOrPath: string | undefined,
-  options: { readonly signal?: AbortSignal },
+  options: { readonly signal?: AbortSignalLike },
 ): Promise<{ devices: DeviceAttempt[]; chosenDevice: Device | null }> {
   // `auto` says of the devices before the one it took why not; those after it are asked one by one.
   const automatic = await attempt(nameOrPath, 'auto', options);
@@ -91,7 +94,7 @@ async function inspectDevices(
 async function attempt(
   nameOrPath: string | undefined,
   device: Device | 'auto',
-  options: { readonly signal?: AbortSignal },
+  options: { readonly signal?: AbortSignalLike },
 ): Promise<readonly DeviceAttempt[]> {
   try {
     const backbone = await loadBackbone(nameOrPath, { ...options, device });
@@ -125,10 +128,16 @@ async function installedVersions(): Promise<RuntimeReport['versions']> {
 
 async function inspectCache(): Promise<RuntimeReport['cache']> {
   const models: { name: string; precision: string; sizeBytes: number }[] = [];
+  let failure: string | undefined;
   for (const manifest of (await listHubManifests()).values()) {
-    for (const [precision, { sizeBytes }] of await cachedPrecisions(manifest)) {
-      models.push({ name: manifest.name, precision, sizeBytes });
+    try {
+      for (const [precision, { sizeBytes }] of await cachedPrecisions(manifest)) {
+        models.push({ name: manifest.name, precision, sizeBytes });
+      }
+    } catch (error) {
+      if (!(error instanceof ImprintError)) throw error;
+      failure ??= error.message;
     }
   }
-  return { folder: cacheFolder(), models };
+  return { folder: cacheFolder(), models, ...(failure !== undefined && { error: failure }) };
 }

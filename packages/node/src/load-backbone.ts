@@ -1,6 +1,6 @@
 /** Loads a backbone for Node: decoding, inference and the caller's event loop each on threads of their own. */
 
-import { DEFAULT_MAX_PIXELS, expected, ImprintError, requireIterable } from '@imprint/core';
+import { DEFAULT_MAX_PIXELS, expected, ImprintError, requireIterable, requireOptions } from '@imprint/core';
 import type {
   AbortSignalLike,
   Backbone,
@@ -21,11 +21,11 @@ import { PictureWorkers } from './picture-workers.ts';
 export interface LoadBackboneOptions extends ReadModelOptions {
   /** Default `auto`: cuda, webgpu, cpu, the first that loads the model and answers its canary picture right. */
   readonly device?: Device | 'auto';
-  /** Threads for inference on the CPU. Default: all cores. */
+  /** Threads for inference on the CPU, at most 1024. Default: all cores. */
   readonly numThreads?: number;
   /**
    * Sessions side by side on the CPU, each with its own copy of the weights and its share of the threads. More of them
-   * give more pictures a second, fewer a faster answer to a single one. Default: up to 4, up to one a thread, 512 MB in all.
+   * give more pictures a second, fewer a faster answer to a single one. At most 1024; default up to 4, up to one a thread, 512 MB in all.
    */
   readonly sessions?: number;
   /**
@@ -45,6 +45,9 @@ export interface NodeBackbone extends Backbone<ImageInput> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** More than the largest servers have; ONNX Runtime starts every thread that it is asked for. */
+const MOST_THREADS = 1024;
+
 const DEVICES: readonly unknown[] = ['auto', 'cpu', 'cuda', 'webgpu'];
 
 function checkOptions(options: LoadBackboneOptions): void {
@@ -54,6 +57,8 @@ function checkOptions(options: LoadBackboneOptions): void {
     const value = options[name];
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
       throw expected(name, 'a positive integer', value);
+    if ((name === 'numThreads' || name === 'sessions') && value !== undefined && value > MOST_THREADS)
+      throw expected(name, `at most ${MOST_THREADS}`, value);
   }
 }
 
@@ -122,7 +127,7 @@ class WorkerBackbone implements NodeBackbone {
  *   or the signal's reason
  */
 export async function loadBackbone(nameOrPath?: string, options: LoadBackboneOptions = {}): Promise<NodeBackbone> {
-  checkOptions(options);
+  checkOptions(requireOptions(options));
   const first = await readModel(nameOrPath, options);
   const { identity, manifest } = first;
   if (identity.preprocessing === undefined) {

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ImprintError, preprocessInto, type Preprocessing } from '@imprint/core';
 import { decodePicture } from './decode-picture.ts';
 import { loadSharp } from './native-modules.ts';
@@ -30,7 +31,31 @@ function mostBytes(maxPixels: number): number {
   return 8 * maxPixels + 2 ** 20;
 }
 
+/** Pauses while the process has no file handle left for a picture: others close theirs. */
+const HANDLE_PAUSES_MS: readonly number[] = [20, 50, 100, 200, 400, 800];
+
+function isShortOfHandles({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EMFILE' || code === 'ENFILE';
+}
+
+async function readWithPatience(path: string): Promise<Uint8Array> {
+  for (const pauseMs of HANDLE_PAUSES_MS) {
+    try {
+      return await readFile(path);
+    } catch (error) {
+      if (!isShortOfHandles(error as NodeJS.ErrnoException)) throw error;
+    }
+    await sleep(pauseMs);
+  }
+  return readFile(path);
+}
+
 function unreadable(path: string, error: NodeJS.ErrnoException): ImprintError {
+  if (isShortOfHandles(error)) {
+    // Not the picture's fault: nothing that leaves out unreadable pictures may leave this one out.
+    const message = `Expected a free file handle to read ${path}, got ${error.code} (too many open files). Close some, or raise the limit (ulimit -n).`;
+    return new ImprintError('FILE_UNREADABLE', message, { cause: error });
+  }
   let found = error instanceof NoRegularFile ? error.found : error.message;
   let next = 'Check the path.';
   if (error.code === 'ENOENT') {
@@ -48,7 +73,7 @@ async function readPicture(path: string, maxPixels: number): Promise<Uint8Array>
   try {
     const sizeBytes = await regularFileSize(path);
     const most = mostBytes(maxPixels);
-    if (sizeBytes <= most) return await readFile(path);
+    if (sizeBytes <= most) return await readWithPatience(path);
     const [wanted, got] = [most, sizeBytes].map((bytes) => `${(bytes / 1e6).toFixed(1)} MB`);
     const message = `Expected at most ${wanted} for ${path} (8 bytes for each of maxPixels), got ${got}.`;
     throw new ImprintError('IMAGE_TOO_LARGE', `${message} Make it smaller, or raise maxPixels.`);

@@ -41,7 +41,6 @@ export class WorkerCalls<Request, Reply> {
     // Not this process's own flags: `node --input-type=module -e ...` would keep the thread from starting.
     refuseTelemetry();
     this.#worker = new Worker(path, { name: what, execArgv: [], workerData: this.#gate.memory });
-    this.#worker.unref();
     this.#worker.on('message', (message: ReplyMessage<Reply>) => this.#settle(message));
     this.#worker.on('error', (error) => this.#close(this.#crashed(error.message, error)));
     this.#ended = new Promise((resolve) => {
@@ -51,6 +50,8 @@ export class WorkerCalls<Request, Reply> {
         resolve();
       });
     });
+    // Last: whoever listens for messages makes Node hold the process for the thread again.
+    this.#worker.unref();
   }
 
   /** True once the thread has ended; every call fails from then on. */
@@ -103,6 +104,11 @@ export class WorkerCalls<Request, Reply> {
   }
 
   #crashed(how: string, cause?: Error): ImprintError {
+    if (how.includes('uv_cwd')) {
+      const found = 'got one that no longer exists or cannot be read, and Node starts no thread in it';
+      const message = `Expected a current folder for ${this.#what}, ${found}. Change to another folder, then start again.`;
+      return new ImprintError('FILE_UNREADABLE', message, { cause });
+    }
     const next = 'The next call starts a new one; if it ends too, lower sessions, batchSize or maxPixels.';
     const message = `Expected ${this.#what} to keep running, it stopped with ${how}. ${next}`;
     return new ImprintError('DEVICE_UNAVAILABLE', message, cause && { cause });

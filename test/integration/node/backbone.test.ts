@@ -357,7 +357,15 @@ describe('devices', () => {
       'Expected a positive integer for numThreads, got 0',
     );
     await expect(loadBackbone(TINY, { batchSize: 1.5 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    for (const name of ['numThreads', 'sessions'])
+      await expect(loadBackbone(TINY, { [name]: 5000 })).rejects.toThrow(`Expected at most 1024 for ${name}, got 5000`);
   });
+
+  it('loads and answers alike with far more threads than cores, which once kept each other busy for ever', async () => {
+    const bytes = await photo(1);
+    await using crowded = await loadBackbone(TINY, { device: 'cpu', sessions: 1, numThreads: 1024 });
+    expect(await embedOne(bytes, crowded)).toEqual(await embedOne(bytes));
+  }, 30_000);
 });
 
 describe('life and death', () => {

@@ -194,3 +194,13 @@ describe('updateClassifier', () => {
     expect((await readdir(folder)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 });
+
+it('refuses null for options', async () => {
+  for (const open of [
+    () => createClassifier(null as never),
+    () => openClassifier('a.imprint', null as never),
+    () => loadBackbone(undefined, null as never),
+  ]) {
+    await expect(open()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  }
+});

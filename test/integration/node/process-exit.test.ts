@@ -1,10 +1,10 @@
-/** A process that ends while ONNX Runtime works in a thread ends with its own status, and not by SIGABRT. */
+/** A process ends with its own status, not by SIGABRT, while ONNX Runtime works in a thread, and by itself when there is nothing left to do. */
 
 import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
 
 /** Without the gate every second or third try aborted. */
-const TRIES = 10;
+const TRIES = 7;
 
 const LOAD = `import { loadBackbone } from '@imprint/node';`;
 const EMBED = `
@@ -52,4 +52,29 @@ it.each([
     }
   },
   120_000,
+);
+
+it.each([
+  ['a backbone', `import { loadBackbone } from '@imprint/node'; await loadBackbone(undefined, { device: 'cpu' });`],
+  [
+    'a second backbone',
+    `import { loadBackbone } from '@imprint/node';
+     const used = await loadBackbone(undefined, { device: 'cpu' });
+     for await (const result of used.embed([Buffer.from('text')])) if (!result.error) process.exit(9);
+     await loadBackbone(undefined, { device: 'cpu' });`,
+  ],
+  [
+    'a classifier',
+    `import { createClassifier } from '@imprint/node';
+     const classifier = await createClassifier({ device: 'cpu' });
+     if (classifier.classes.length > 0) process.exit(9);`,
+  ],
+])(
+  'ends by itself where %s was loaded, embedded nothing and was not disposed',
+  (_, script) => {
+    const options = { cwd: import.meta.dirname, encoding: 'utf8', timeout: 30_000 } as const;
+    const { status, signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], options);
+    expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
+  },
+  60_000,
 );

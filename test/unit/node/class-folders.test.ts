@@ -128,3 +128,13 @@ it('lists pictures to classify: files as named, folders at any depth, missing pa
     ['in/readme.md', 'not a picture by its name'],
   ]);
 });
+
+it('refuses what is no path', async () => {
+  for (const path of [new URL('file:///tmp/'), 5, undefined, '']) {
+    await expect(listClassFolders(path as string)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/^Expected a path, as text for directory, got .*fileURLToPath/),
+    });
+    await expect(listImages([path as string])).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  }
+});

@@ -1,6 +1,7 @@
 /** Decoding real encoded pictures of every kind, good and bad. */
 
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { deflateSync, crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
@@ -125,6 +126,119 @@ describe('formats', () => {
     expect([width, height]).toEqual([8, 8]);
     expect(rgb.every((value) => value >= 248)).toBe(true);
   });
+
+  it('takes the first frame of an animated AVIF', async () => {
+    // Pillow 11: red.save(path, save_all=True, append_images=[blue], quality=60); libvips refuses its major brand `avis`.
+    const bytes = await readFile(new URL('red-then-blue.avif', import.meta.url));
+    expect(bytes.toString('latin1', 8, 12)).toBe('avis');
+    const { rgb, width, height } = await decode(bytes);
+    expect([width, height]).toEqual([16, 8]);
+    const red = Buffer.from(Array.from({ length: 16 * 8 }, () => [200, 40, 40]).flat());
+    expect(largestDifference(rgb, red)).toBeLessThanOrEqual(4);
+    expect(bytes.toString('latin1', 8, 12)).toBe('avis');
+    expect(await decode(bytes.subarray(0, 700)).catch((error: { code: string }) => error.code)).toBe(
+      'IMAGE_UNREADABLE',
+    );
+  });
+});
+
+describe('kinds of TIFF', () => {
+  interface Kind {
+    readonly bits: number;
+    readonly samples?: number;
+    readonly photometric?: number;
+    readonly format?: number;
+    readonly compression?: number;
+    readonly little?: boolean;
+  }
+
+  /** A TIFF of 2 x 2 pixels, its samples all of `value`, written as the tags say. */
+  function tiff(kind: Kind, write: (view: DataView, at: number, little: boolean) => void): Buffer {
+    const { bits, samples = 1, photometric = 1, format, compression = 1, little = true } = kind;
+    const sizeBytes = (4 * samples * bits) / 8;
+    const bytes = Buffer.alloc(8 + sizeBytes + 200);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    bytes.write(little ? 'II*\0' : 'MM\0*', 'latin1');
+    for (let i = 0; i < 4 * samples; i++) write(view, 8 + (i * bits) / 8, little);
+    const lists = 8 + sizeBytes;
+    const directory = lists + 12 * samples;
+    view.setUint32(4, directory, little);
+    // Values that fill more than four bytes stand elsewhere: those of three samples.
+    const each = (value: number): number[] => new Array<number>(samples).fill(value);
+    const entries: [tag: number, values: number[], isLong?: boolean][] = [
+      [256, [2]],
+      [257, [2]],
+      [258, each(bits)],
+      [259, [compression]],
+      [262, [photometric]],
+      [273, [8], true],
+      [277, [samples]],
+      [278, [2]],
+      [279, [sizeBytes], true],
+      ...(format === undefined ? [] : [[339, each(format)] as [number, number[]]]),
+    ];
+    view.setUint16(directory, entries.length, little);
+    let list = lists;
+    entries.forEach(([tag, values, isLong], i) => {
+      const at = directory + 2 + 12 * i;
+      view.setUint16(at, tag, little);
+      view.setUint16(at + 2, isLong ? 4 : 3, little);
+      view.setUint32(at + 4, values.length, little);
+      if (isLong) view.setUint32(at + 8, values[0], little);
+      else if (values.length <= 2) values.forEach((value, j) => view.setUint16(at + 8 + 2 * j, value, little));
+      else {
+        view.setUint32(at + 8, list, little);
+        for (const value of values) {
+          view.setUint16(list, value, little);
+          list += 2;
+        }
+      }
+    });
+    return bytes;
+  }
+
+  it.each([
+    ['8-bit grey', { bits: 8 }, 200],
+    ['8-bit grey that says it is unsigned', { bits: 8, format: 1, little: false }, 200],
+    ['8-bit grey where white is zero', { bits: 8, photometric: 0 }, 55],
+    ['16-bit grey', { bits: 16 }, 200 * 257],
+    ['8-bit RGB', { bits: 8, samples: 3, photometric: 2 }, 200],
+    ['16-bit RGB', { bits: 16, samples: 3, photometric: 2, format: 1, little: false }, 200 * 257],
+  ] as [string, Kind, number][])('decodes %s', async (_, kind, value) => {
+    const bytes = tiff(kind, (view, at, little) =>
+      kind.bits === 8 ? view.setUint8(at, value) : view.setUint16(at, value, little),
+    );
+    expect([...(await decode(bytes)).rgb]).toEqual(new Array(12).fill(200));
+  });
+
+  it('decodes 16-bit CIELab, and YCbCr in JPEG', async () => {
+    // L* of 79.5 and no colour: sRGB 197.
+    const lab = tiff({ bits: 16, samples: 3, photometric: 8 }, (view, at, little) =>
+      view.setInt16(at, (at - 8) % 6 === 0 ? 52_100 : 0, little),
+    );
+    expect(largestDifference((await decode(lab)).rgb, Buffer.alloc(12, 197))).toBeLessThanOrEqual(1);
+    const jpeg = await picture().tiff({ compression: 'jpeg', quality: 100 }).toBuffer();
+    expect(largestDifference((await decode(jpeg)).rgb, gradient(24, 16))).toBeLessThanOrEqual(12);
+  });
+
+  it.each([
+    ['32-bit floating-point samples', { bits: 32, format: 3 }],
+    ['32-bit floating-point samples', { bits: 32, samples: 3, photometric: 2, format: 3, little: false }],
+    ['16-bit floating-point samples', { bits: 16, format: 3 }],
+    ['signed or complex 32-bit samples', { bits: 32, format: 2 }],
+    ['signed or complex 16-bit samples', { bits: 16, samples: 3, photometric: 2, format: 2 }],
+    ['32-bit samples', { bits: 32 }],
+    ['YCbCr without JPEG compression', { bits: 8, samples: 3, photometric: 6 }],
+    ['YCbCr without JPEG compression', { bits: 8, samples: 3, photometric: 6, compression: 5 }],
+    ['8-bit CIELab', { bits: 8, samples: 3, photometric: 8 }],
+    ['colours of kind 32803', { bits: 16, photometric: 32_803 }],
+  ] as [string, Kind][])('refuses %s, which would come out wrong, and says what to do: %o', async (found, kind) => {
+    const bytes = tiff(kind, (view, at) => view.setUint8(at, 60));
+    await expect(decode(bytes)).rejects.toMatchObject({
+      code: 'IMAGE_UNREADABLE',
+      message: `Expected a TIFF of grey, RGB or CMYK of at most 16 bits for test picture, got ${found}, which is not supported. Save it as 8-bit RGB.`,
+    });
+  });
 });
 
 describe('EXIF orientation', () => {
@@ -202,6 +316,19 @@ describe('bad pictures', () => {
     const bytes = await picture(64, 64).png().toBuffer();
     bytes[bytes.length >> 1] ^= 0xff;
     expect(await refusal(bytes)).toMatch(/^IMAGE_UNREADABLE: .* a damaged PNG/);
+  });
+
+  it("gives the decoder's reason, and no brackets around none", async () => {
+    const png = await picture().png().toBuffer();
+    expect(await refusal(png.subarray(0, 20))).toContain(' got a damaged PNG (in its header). Leave it out');
+    const flat = Buffer.from(png);
+    flat.writeUInt32BE(0, 16);
+    flat.writeUInt32BE(crc32(flat.subarray(12, 29)), 29);
+    expect(await refusal(flat)).toContain(' got a damaged PNG (in its header). Leave it out');
+    const jpeg = await picture().jpeg().toBuffer();
+    expect(await refusal(jpeg.subarray(0, 100))).toMatch(/ got a damaged JPEG \(VipsJpeg: [^()]+\)\. Leave it out/);
+    const avif = await picture().avif().toBuffer();
+    expect(await refusal(avif.subarray(0, avif.length - 9))).toMatch(/ got a damaged AVIF \(heif: /);
   });
 
   it('refuses a small file whose header claims 60,000 x 60,000 pixels, from the header alone', async () => {

@@ -83,6 +83,13 @@ it.skipIf(process.platform !== 'linux')(
   },
 );
 
+it('refuses a time to wait that is none', () => {
+  for (const timeoutMs of [NaN, -1, '500', null]) {
+    const make = () => fileStore('a.imprint', { timeoutMs: timeoutMs as number });
+    expect(make).toThrow(/^Expected a number of milliseconds, 0 or more for timeoutMs, got /);
+  }
+});
+
 it('refuses a folder to read and to write, with the reason', async () => {
   const store = fileStore(folder);
   await expect(store.read()).rejects.toMatchObject({

@@ -54,6 +54,7 @@ function reportLines(
       `${name} ${precision}, ${fileSize(sizeBytes)}`,
     ]),
   ];
-  if (cache.models.length === 0) rows.push(['', 'no backbone downloaded yet (imprint models list)']);
+  if (cache.error !== undefined) rows.push(['', paint('bad', displayText(cache.error))]);
+  else if (cache.models.length === 0) rows.push(['', 'no backbone downloaded yet (imprint models list)']);
   return rows.map(([name, text]) => `${paint('bold', pad(name, 8))}  ${text}`);
 }

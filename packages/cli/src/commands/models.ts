@@ -39,7 +39,7 @@ function filesInWords(entry: ModelEntry): string {
     .join('  ');
 }
 
-const list: Action = async (args, { output }) => {
+const list: Action = async (args, { output, notices }) => {
   args.exactly('list');
   const entries = await listModels();
   if (args.has('json')) {
@@ -58,6 +58,8 @@ const list: Action = async (args, { output }) => {
     ['Name', 'Dim', 'Input', 'Taps of the last layer', 'Licence', 'Files'],
     ...rows.map((row) => row.map(displayText)),
   ]);
+  const error = entries.find((entry) => entry.error !== undefined)?.error;
+  if (error !== undefined) await notices.write(`imprint: ${displayText(error)}\n`);
   return 0;
 };
 

@@ -1,6 +1,7 @@
 /** Downloads one file: resumed after a break, checked while it arrives, and put in its place only when it is whole and right. */
 
 import { ImprintError } from '@imprint/core';
+import type { AbortSignalLike } from '@imprint/core';
 import { downloadFailed, TransientError } from './http-client.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import { PartFile } from './part-file.ts';
@@ -22,7 +23,7 @@ export interface Progress {
 }
 
 export interface DownloadOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
   /** Called as bytes arrive, at most 20 times a second, and at the end. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -62,7 +63,7 @@ async function receive(
   target: DownloadTarget,
   part: PartFile,
   report: (progress: Progress, force: boolean) => void,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
 ): Promise<void> {
   const { url, sizeBytes, sha256 } = target;
   const headers: Record<string, string> = {};

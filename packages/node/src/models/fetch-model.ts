@@ -3,6 +3,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FieldReader, ImprintError } from '@imprint/core';
+import type { AbortSignalLike } from '@imprint/core';
 import { downloadFile } from './download-file.ts';
 import type { Progress } from './download-file.ts';
 import { withLongFileLock } from '../file-lock.ts';
@@ -18,7 +19,7 @@ const HUB_URL = 'https://huggingface.co';
 export interface FetchOptions {
   /** Default: the first that the manifest lists. */
   readonly precision?: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
   readonly onProgress?: (progress: Progress) => void;
   /** Default: by XDG rules and IMPRINT_CACHE. */
   readonly cache?: string;
@@ -60,7 +61,7 @@ async function askHub(
   base: string,
   manifest: HubManifest,
   file: string,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
 ): Promise<LockedFile> {
   const api = `${base}/api/models/${manifest.repository}`;
   let { revision } = manifest;
@@ -124,7 +125,7 @@ async function resolveFile(
   manifest: HubManifest,
   precision: string,
   locked: LockedFile | undefined,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
 ): Promise<LockedFile> {
   if (locked) return locked;
   const { repository, revision } = manifest;

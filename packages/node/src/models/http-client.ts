@@ -1,9 +1,10 @@
 /** HTTP for downloads: proxies from the environment, few and safe redirects, bounded retries that honour Retry-After. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ImprintError } from '@imprint/core';
+import { ImprintError, type AbortSignalLike } from '@imprint/core';
 import type * as Undici from 'undici';
-import type { Dispatcher, EnvHttpProxyAgent } from 'undici';
+import type { EnvHttpProxyAgent } from 'undici';
+import { hostSignal } from '../host-signal.ts';
 import type { Environment } from './model-cache.ts';
 
 const MAX_REDIRECTS = 5;
@@ -23,10 +24,17 @@ export interface HttpOptions {
   readonly backoffMs?: number;
 }
 
+/** Of undici's body what is used here: its types ask for Node's, which a program may not have. */
+export interface ResponseBody extends AsyncIterable<Uint8Array> {
+  dump(options: { limit: number }): Promise<unknown>;
+  on(event: 'error', listener: () => void): this;
+  destroy(): this;
+}
+
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Dispatcher.ResponseData['body'];
+  readonly body: ResponseBody;
   /** Where the redirects ended. */
   readonly url: string;
 }
@@ -110,7 +118,7 @@ export class HttpClient {
    * The caller reads or destroys the body.
    * @throws TransientError, DOWNLOAD_FAILED, or the signal's reason
    */
-  async open(address: string, headers: Record<string, string>, signal?: AbortSignal): Promise<HttpResponse> {
+  async open(address: string, headers: Record<string, string>, signal?: AbortSignalLike): Promise<HttpResponse> {
     let url = parseUrl(address);
     for (let hop = 0; ; hop++) {
       const { status, headers: got, body } = await this.#send(url, headers, signal);
@@ -149,15 +157,15 @@ export class HttpClient {
   async #send(
     url: URL,
     headers: Record<string, string>,
-    signal: AbortSignal | undefined,
-  ): Promise<{ status: number; headers: Record<string, string>; body: HttpResponse['body'] }> {
+    signal: AbortSignalLike | undefined,
+  ): Promise<{ status: number; headers: Record<string, string>; body: ResponseBody }> {
     const { request, agent } = await (this.#opened ??= this.#open());
     try {
       const response = await request(url, {
         dispatcher: agent,
         // Compressed bytes would make lengths and ranges speak of something else than the file.
         headers: { 'accept-encoding': 'identity', 'user-agent': 'imprint', ...headers },
-        ...(signal && { signal }),
+        ...hostSignal(signal),
       });
       return { status: response.statusCode, headers: firstHeaders(response.headers), body: response.body };
     } catch (cause) {
@@ -175,7 +183,7 @@ export class HttpClient {
     url: string,
     attempt: () => Promise<T>,
     progress: () => number,
-    signal?: AbortSignal,
+    signal?: AbortSignalLike,
   ): Promise<T> {
     let failures = 0;
     let reached = progress();
@@ -197,7 +205,7 @@ export class HttpClient {
         }
         const backoffMs = Math.min(this.#backoffMs * 2 ** (failures - 1), LONGEST_BACKOFF_MS);
         // A random half keeps many clients of a busy server from coming back in step.
-        await sleep(asked ?? backoffMs * (0.5 + Math.random() / 2), undefined, signal ? { signal } : {}).catch(
+        await sleep(asked ?? backoffMs * (0.5 + Math.random() / 2), undefined, hostSignal(signal)).catch(
           () => undefined,
         );
       }
@@ -205,7 +213,7 @@ export class HttpClient {
   }
 
   /** Reads a small JSON document, at most 4 MiB. */
-  async json(url: string, signal?: AbortSignal): Promise<unknown> {
+  async json(url: string, signal?: AbortSignalLike): Promise<unknown> {
     const attempt = async (): Promise<unknown> => {
       const { body, headers } = await this.open(url, { accept: 'application/json' }, signal);
       const chunks: Buffer[] = [];

@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path';
 import { findResidualStream, ImprintError, readModelGraph } from '@imprint/core';
-import type { Manifest, OnnxValue, ResidualStream } from '@imprint/core';
+import type { AbortSignalLike, Manifest, OnnxValue, ResidualStream } from '@imprint/core';
 import { proposeManifest } from './propose-manifest.ts';
 import { readWithSha256 } from './read-file.ts';
 
@@ -22,7 +22,7 @@ export interface ModelInspection {
  * Inspects the ONNX file at `path`.
  * @throws BACKBONE_NOT_FOUND, FILE_UNREADABLE, BACKBONE_INVALID for bytes that are no model, UNSUPPORTED for external data
  */
-export async function inspectModel(path: string, options: { signal?: AbortSignal } = {}): Promise<ModelInspection> {
+export async function inspectModel(path: string, options: { signal?: AbortSignalLike } = {}): Promise<ModelInspection> {
   const content = await readWithSha256(path, options.signal);
   const graph = readModelGraph(content.bytes);
   const shared = {

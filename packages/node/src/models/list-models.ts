@@ -33,6 +33,8 @@ export interface ModelEntry {
   /** The commit that is pinned; null where the first fetch pins it. */
   readonly revision?: string | null;
   readonly files: readonly ModelFileEntry[];
+  /** Why it cannot be told which files are in the cache, where it cannot; they then count as not there. */
+  readonly error?: string;
 }
 
 export interface ListOptions {
@@ -61,8 +63,21 @@ async function embeddedEntry(): Promise<ModelEntry | undefined> {
   }
 }
 
+type Cached = Awaited<ReturnType<typeof cachedPrecisions>>;
+
+/** An unreadable cache keeps no backbone from being listed. */
+async function whatIsCached(manifest: HubManifest, options: ListOptions): Promise<Cached | { readonly error: string }> {
+  try {
+    return await cachedPrecisions(manifest, options);
+  } catch (error) {
+    if (!(error instanceof ImprintError)) throw error;
+    return { error: error.message };
+  }
+}
+
 async function hubEntry(manifest: HubManifest, options: ListOptions): Promise<ModelEntry> {
-  const cached = await cachedPrecisions(manifest, options);
+  const found = await whatIsCached(manifest, options);
+  const cached: Cached = 'error' in found ? new Map() : found;
   const files = Object.entries(manifest.files).map(([precision, file]) => {
     const locked = cached.get(precision);
     const { sizeBytes, sha256 } = locked ?? file;
@@ -79,6 +94,7 @@ async function hubEntry(manifest: HubManifest, options: ListOptions): Promise<Mo
     repository,
     revision,
     files,
+    ...('error' in found && { error: found.error }),
   };
 }
 

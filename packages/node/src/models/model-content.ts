@@ -1,7 +1,7 @@
 /** What reading a backbone yields: its manifest, its bytes with the taps exposed, and its identity. */
 
 import { exposeTaps } from '@imprint/core';
-import type { Manifest, OnnxGraph, ReadyModel } from '@imprint/core';
+import type { AbortSignalLike, Manifest, OnnxGraph, ReadyModel } from '@imprint/core';
 import type { Progress } from './download-file.ts';
 import type { Environment } from './model-cache.ts';
 import type { FileContent } from './read-file.ts';
@@ -11,7 +11,7 @@ export interface ReadModelOptions {
   readonly precision?: string;
   /** Depths that become taps, where the manifest does not say: `all` (default) or the `last`. */
   readonly taps?: 'all' | 'last';
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
   /** Called while a hub backbone is downloaded. */
   readonly onProgress?: (progress: Progress) => void;
   /** Folder of downloaded backbones. Default: by XDG rules and IMPRINT_CACHE. */

@@ -6,6 +6,7 @@ import { constants, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ImprintError } from '@imprint/core';
+import type { AbortSignalLike } from '@imprint/core';
 
 /** What the file `.part` is a part of; anything else than this is thrown away. */
 interface PartRecord {
@@ -39,7 +40,7 @@ export class PartFile {
   }
 
   /** Opens what a break left of the file with this digest, or an empty one. */
-  static async open(target: { path: string; sha256: string }, signal: AbortSignal | undefined): Promise<PartFile> {
+  static async open(target: { path: string; sha256: string }, signal: AbortSignalLike | undefined): Promise<PartFile> {
     const path = `${target.path}.part`;
     try {
       await mkdir(dirname(path), { recursive: true });

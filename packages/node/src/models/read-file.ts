@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { ImprintError } from '@imprint/core';
-import type { ManifestFile } from '@imprint/core';
+import type { AbortSignalLike, ManifestFile } from '@imprint/core';
 import { NoRegularFile, regularFileSize } from '../regular-file.ts';
 
 /** Bytes that are read and hashed between two turns of the event loop. */
@@ -40,7 +40,7 @@ export function readError(
  * Reads `path` and its SHA-256; the caller owns the bytes.
  * @throws BACKBONE_NOT_FOUND where there is none, FILE_UNREADABLE where it cannot be read
  */
-export async function readWithSha256(path: string, signal?: AbortSignal): Promise<FileContent> {
+export async function readWithSha256(path: string, signal?: AbortSignalLike): Promise<FileContent> {
   let file;
   try {
     await regularFileSize(path);
