@@ -132,7 +132,7 @@ import('/engine/worker.js');`;
       const { hashes, beside, ...told } = await open.page.evaluate(
         async ({ backbone, workerUrl }) => {
           const classifier = await openClassifier({ device: 'webgpu', backbone, workerUrl });
-          const discs = pictures(0, 9);
+          const discs = pictures(0, 5);
           const counted = new BroadcastChannel('beside');
           const [hashes, beside]: [string[], number[]] = [[], []];
           const learned = async () => {
@@ -166,7 +166,7 @@ import('/engine/worker.js');`;
           await learned();
           const device = classifier.device.inWords;
           // Two pictures and more are on the GPU when it is asked to let go.
-          const adding = failure(classifier.addClass('late', pictures(4, 9)));
+          const adding = failure(classifier.addClass('late', pictures(4, 5)));
           await classifier.dispose();
           counted.close();
           return { hashes, beside, aborted, unreadable, isSame, device, late: await adding };

@@ -8,7 +8,10 @@ import { isTagged, utf8Encode, type AbortSignalLike } from './platform.ts';
 import { sha256Hex } from './sha256.ts';
 
 export interface ReadyEmbedding {
-  /** Float32Array, taps x dim, row-major, any length. */
+  /**
+   * Float32Array, taps x dim, row-major, any length. Kept as int8: of a tap scaled to length 1, numbers beyond 6 / sqrt(dim) are cut to
+   * that. What lies in a few coordinates (counts of words, sparse codes) is lost so: turn it by one fixed random rotation first.
+   */
   readonly embedding: Float32Array;
   /** Default: first 16 hex digits of the sha256 of the embedding's bytes. */
   readonly id?: string;
