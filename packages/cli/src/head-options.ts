@@ -1,6 +1,6 @@
 /** The options of a new classifier that its file remembers. */
 
-import { Classifier, HEAD_NAMES, ImprintError, readyEmbeddings, type MemoryMode } from '@imprint/core';
+import { HEAD_NAMES, ImprintError, requireStatisticsHeadName, type MemoryMode } from '@imprint/core';
 import type { CommandArguments } from './command-arguments.ts';
 import { UsageError, type CommandOption } from './command.ts';
 
@@ -17,7 +17,7 @@ export function headOptions(args: CommandArguments): { head?: string; memory?: M
   const head = args.choice('head', HEAD_NAMES);
   const unknownBelow = args.number('unknown-below', 0, 1);
   const memory = args.choice('memory', MEMORIES);
-  if (head !== undefined && memory !== undefined) requireFit(head, memory);
+  if (head !== undefined && memory === 'statistics') requireStatisticsHead(head);
   return {
     ...(memory === undefined ? {} : { memory }),
     ...(head === undefined ? {} : { head }),
@@ -25,10 +25,9 @@ export function headOptions(args: CommandArguments): { head?: string; memory?: M
   };
 }
 
-/** A classifier knows whether the two go together. Asked before a backbone is loaded, so one of ready embeddings stands in. */
-function requireFit(head: string, memory: MemoryMode): void {
+function requireStatisticsHead(head: string): void {
   try {
-    new Classifier(readyEmbeddings({ name: 'none', dim: 1 }), { head, memory });
+    requireStatisticsHeadName(head);
   } catch (cause) {
     if (cause instanceof ImprintError) throw new UsageError(cause.message, { cause });
     throw cause;

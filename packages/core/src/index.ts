@@ -45,7 +45,7 @@ export { SNAPSHOT_VERSION, type Snapshot } from './snapshot/snapshot.ts';
 export { requireSameBackbone } from './snapshot/identity.ts';
 
 export { headNamed } from './heads/head-named.ts';
-export { HEAD_NAMES } from './heads/head-names.ts';
+export { HEAD_NAMES, requireStatisticsHeadName } from './heads/head-names.ts';
 export { classCovariance, type ClassCovarianceOptions } from './heads/class-covariance.ts';
 export { discriminant, type DiscriminantOptions } from './heads/discriminant.ts';
 export { kernelRidge, type KernelRidgeOptions } from './heads/kernel-ridge.ts';
@@ -75,7 +75,7 @@ export { flattenOnWhite } from './image/flatten-on-white.ts';
 export { imageId } from './image/image-id.ts';
 export { sha256Hex } from './sha256.ts';
 export { isCutOff } from './image/picture-end.ts';
-export { pictureHeader, type PictureFormat, type PictureHeader } from './image/picture-header.ts';
+export { pictureHeader, tiffEntries, type PictureFormat, type PictureHeader } from './image/picture-header.ts';
 export { preprocessInto } from './image/preprocess.ts';
 export { FieldReader } from './backbones/field-reader.ts';
 export {

@@ -4,6 +4,7 @@ import { ImprintError } from './errors.ts';
 import type { FitContext } from './head.ts';
 import { choleskyFactor } from './linalg/cholesky.ts';
 import { neverIn, type ClassStatistics, type ExampleSums } from './memory/class-statistics.ts';
+import { withinClassScatter } from './memory/within-class-scatter.ts';
 
 /** Share of a Gram matrix's mean diagonal entry that rounding stays below. */
 const ROUNDING = 1e-9;
@@ -19,7 +20,8 @@ export async function requirePossibleSums(
   removed: ExampleSums,
   context: FitContext,
 ): Promise<void> {
-  const { width, counts, sums, gram, labels } = statistics.view();
+  const view = statistics.view();
+  const { width, counts, sums, gram, labels } = view;
   const k = labels.indexOf(label);
   const refusal = neverIn(label, counts[k], removed.count);
   counts[k] -= removed.count;
@@ -32,16 +34,10 @@ export async function requirePossibleSums(
     if (trace < 0 || gram.some((product) => product !== 0)) throw refusal;
     return;
   }
-  for (const [c, count] of counts.entries()) {
-    const factor = count > 0 ? 1 / Math.sqrt(count) : 0;
-    for (let j = c * width; j < (c + 1) * width; j++) sums[j] *= factor;
-  }
-  const shape = { m: width, n: width, k: labels.length, transposeA: true };
-  const between = await context.gemm.f64(sums, sums, shape);
-  for (let i = 0; i < gram.length; i++) gram[i] -= between[i];
+  const scatter = await withinClassScatter(view, context);
   try {
     // A scatter of few examples has directions without any; what rounding makes of those is far below one example's share.
-    await choleskyFactor(gram, width, context, (ROUNDING * trace) / width);
+    await choleskyFactor(scatter, width, context, (ROUNDING * trace) / width);
   } catch (cause) {
     if (cause instanceof ImprintError && cause.code === 'NOT_POSITIVE_DEFINITE') throw refusal;
     throw cause;

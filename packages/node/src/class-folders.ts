@@ -4,6 +4,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { canonicalLabel, expected, ImprintError, requireIterable } from '@imprint/core';
+import { lostItsName } from './regular-file.ts';
 
 const EXTENSIONS: ReadonlySet<string> = new Set([
   '.jpg',
@@ -73,8 +74,7 @@ async function innerEntriesOf(folder: string, ignored: IgnoredFile[]): Promise<D
     return await entriesOf(folder);
   } catch (cause) {
     const error = cause as ImprintError;
-    // What lists a folder decodes names, and what is no UTF-8 in them is lost.
-    if ((error.cause as NodeJS.ErrnoException).code === 'ENOENT' && folder.includes('\ufffd')) {
+    if ((error.cause as NodeJS.ErrnoException).code === 'ENOENT' && lostItsName(folder)) {
       const reason = 'a name that is not UTF-8';
       const message = `Expected a folder at ${folder}, got ${reason}. Rename the folder.`;
       ignored.push({ path: folder, reason, error: new ImprintError('FILE_UNREADABLE', message, { cause }) });
@@ -106,7 +106,7 @@ async function kindOf(
     return target.isFile() ? 'file' : 'neither a file nor a folder';
   } catch {
     // A name that is not UTF-8 leads nowhere either: whoever reads it tells.
-    if (entry.name.includes('\ufffd')) return isPictureName(entry.name) ? 'file' : 'folder';
+    if (lostItsName(entry.name)) return isPictureName(entry.name) ? 'file' : 'folder';
     return 'broken link';
   }
 }

@@ -176,6 +176,12 @@ async function release(path: string, mine: Owner): Promise<void> {
   if (typeof owner === 'object' && owner.token === mine.token) await rm(path, { force: true });
 }
 
+/** @throws INVALID_ARGUMENT */
+export function requireTimeout(timeoutMs: number): void {
+  if (!(typeof timeoutMs === 'number' && timeoutMs >= 0))
+    throw expected('timeoutMs', 'a number of milliseconds, 0 or more', timeoutMs);
+}
+
 export interface FileLockOptions {
   /** How long to wait for a living owner in another process; 0 or more, Infinity for ever. */
   readonly timeoutMs: number;
@@ -193,9 +199,7 @@ const held = new AsyncLocalStorage<readonly string[]>();
  *   cannot be created; INVALID_ARGUMENT for a `timeoutMs` that is no duration
  */
 export async function withFileLock<T>(path: string, options: FileLockOptions, action: () => Promise<T>): Promise<T> {
-  const { timeoutMs } = options;
-  if (!(typeof timeoutMs === 'number' && timeoutMs >= 0))
-    throw expected('timeoutMs', 'a number of milliseconds, 0 or more', timeoutMs);
+  requireTimeout(options.timeoutMs);
   const outer = held.getStore() ?? [];
   if (outer.includes(path)) {
     const message = `Expected the lock ${path}, but this call runs inside one that holds it. Change what that one was given, or wait until it ends.`;

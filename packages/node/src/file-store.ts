@@ -5,7 +5,7 @@ import { constants, type Stats } from 'node:fs';
 import { access, chmod, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { expected, ImprintError, requireOptions, type Store } from '@imprint/core';
-import { withFileLock } from './file-lock.ts';
+import { requireTimeout, withFileLock } from './file-lock.ts';
 import { NoRegularFile, otherThanFile, readRegularFile } from './regular-file.ts';
 
 export interface FileStoreOptions {
@@ -38,8 +38,7 @@ export function fileStore(path: string, options: FileStoreOptions = {}): Store {
   const isFile = typeof path === 'string' && path !== '' && !path.endsWith('/') && !path.endsWith(sep);
   if (!isFile) throw expected('path', 'the path of a file', path, 'Give the folder and the name of the file.');
   const { timeoutMs = 10_000 } = requireOptions(options);
-  if (!(typeof timeoutMs === 'number' && timeoutMs >= 0))
-    throw expected('timeoutMs', 'a number of milliseconds, 0 or more', timeoutMs);
+  requireTimeout(timeoutMs);
   return new FileStore(absolute(path), timeoutMs);
 }
 

@@ -5,7 +5,7 @@ import { ImprintError } from '@imprint/core';
 import type { AbortSignalLike } from '@imprint/core';
 import { DEVICE_ORDER, type Device, type DeviceAttempt } from './device-report.ts';
 import { loadBackbone } from './load-backbone.ts';
-import { cachedPrecisions } from './models/fetch-model.ts';
+import { whatIsCached } from './models/fetch-model.ts';
 import { listHubManifests } from './models/hub-manifest.ts';
 import { cacheFolder } from './models/model-cache.ts';
 import { readModel } from './models/read-model.ts';
@@ -130,14 +130,9 @@ async function inspectCache(): Promise<RuntimeReport['cache']> {
   const models: { name: string; precision: string; sizeBytes: number }[] = [];
   let failure: string | undefined;
   for (const manifest of (await listHubManifests()).values()) {
-    try {
-      for (const [precision, { sizeBytes }] of await cachedPrecisions(manifest)) {
-        models.push({ name: manifest.name, precision, sizeBytes });
-      }
-    } catch (error) {
-      if (!(error instanceof ImprintError)) throw error;
-      failure ??= error.message;
-    }
+    const { cached, error } = await whatIsCached(manifest);
+    for (const [precision, { sizeBytes }] of cached) models.push({ name: manifest.name, precision, sizeBytes });
+    failure ??= error;
   }
   return { folder: cacheFolder(), models, ...(failure !== undefined && { error: failure }) };
 }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ImprintError, preprocessInto, type Preprocessing } from '@imprint/core';
 import { decodePicture } from './decode-picture.ts';
 import { loadSharp } from './native-modules.ts';
-import { NoRegularFile, regularFileSize } from './regular-file.ts';
+import { lostItsName, NoRegularFile, regularFileSize } from './regular-file.ts';
 import { answerCalls } from './worker-calls.ts';
 
 /** Exactly one of `path` and `bytes` is set. */
@@ -60,8 +60,7 @@ function unreadable(path: string, error: NodeJS.ErrnoException): ImprintError {
   let next = 'Check the path.';
   if (error.code === 'ENOENT') {
     found = 'no such file';
-    // What lists a folder decodes names, and what is no UTF-8 in them is lost.
-    if (path.includes('\ufffd')) {
+    if (lostItsName(path)) {
       found = 'a name that is not UTF-8';
       next = 'Rename the file.';
     }

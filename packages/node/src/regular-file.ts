@@ -11,6 +11,11 @@ export function otherThanFile(stats: Stats): string | undefined {
   return stats.isSocket() ? 'a socket' : 'a device';
 }
 
+/** Whether a name in `path` is not UTF-8: what lists a folder decodes names, and what is no UTF-8 in them is lost. */
+export function lostItsName(path: string): boolean {
+  return path.includes('\ufffd');
+}
+
 /** `path` leads to something that is no regular file. */
 export class NoRegularFile extends Error {
   override readonly name = 'NoRegularFile';

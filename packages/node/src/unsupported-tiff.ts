@@ -1,5 +1,7 @@
 /** What libvips shows with wrong colours, or calls damaged, among TIFFs that are sound: told from the first directory's tags. */
 
+import { tiffEntries } from '@imprint/core';
+
 const BITS_PER_SAMPLE = 258;
 const COMPRESSION = 259;
 const PHOTOMETRIC = 262;
@@ -16,17 +18,13 @@ const JPEG_COMPRESSIONS: readonly (number | undefined)[] = [6, 7];
 function firstDirectory(view: DataView): ReadonlyMap<number, number> {
   const tags = new Map<number, number>();
   try {
-    const little = view.getUint8(0) === 0x49;
-    const directory = view.getUint32(4, little);
-    const entries = view.getUint16(directory, little);
-    for (let i = 0; i < entries; i++) {
-      const at = directory + 2 + 12 * i;
+    for (const { tag, at, little } of tiffEntries(view)) {
       const isLong = view.getUint16(at + 2, little) === 4;
       if (!isLong && view.getUint16(at + 2, little) !== 3) continue; // nor SHORT
       // More than four bytes of values stand elsewhere.
       const count = view.getUint32(at + 4, little);
       const value = count > (isLong ? 1 : 2) ? view.getUint32(at + 8, little) : at + 8;
-      tags.set(view.getUint16(at, little), isLong ? view.getUint32(value, little) : view.getUint16(value, little));
+      tags.set(tag, isLong ? view.getUint32(value, little) : view.getUint16(value, little));
     }
   } catch (error) {
     if (!(error instanceof RangeError)) throw error; // read past the end: libvips says what is wrong

@@ -1,7 +1,5 @@
 /** Unknown detection and calibration on real embeddings; skipped where the shared features are not at hand. */
 
-import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expectedCalibrationError, reliabilityBins } from '../../../packages/core/src/evaluation/calibration-error.ts';
 import { auroc } from '../../../packages/core/src/evaluation/unknown-detection.ts';
@@ -15,17 +13,8 @@ import {
   fitCalibration,
 } from '../../../packages/core/src/scores/top-label-calibration.ts';
 import { fitUnknownDetector } from '../../../packages/core/src/scores/unknown.ts';
+import { missing, readFeatures, type Split } from './shared-features.ts';
 import { memoryOfCodes } from '../../unit/core/scores/memory-of-codes.ts';
-
-const shared = path.resolve(process.env['IMPRINT_SHARED'] ?? path.join(import.meta.dirname, '../../../../shared'));
-const features = path.join(shared, 'features');
-const missing = existsSync(features) ? '' : ` (skipped: no features in ${features})`;
-
-interface Split {
-  readonly shots: number;
-  readonly train: number[];
-  readonly test: number[];
-}
 
 class FeatureSet {
   readonly taps: number;
@@ -36,17 +25,13 @@ class FeatureSet {
   readonly splits: Split[];
 
   constructor(name: string) {
-    const file = path.join(features, `deit_tiny.${name}`);
-    const { shape, labels, classNames } = JSON.parse(readFileSync(`${file}.json`, 'utf8'));
-    [this.count, this.taps, this.dim] = shape.length === 3 ? shape : [shape[0], 1, shape[1]];
+    const { count, taps, dim, labels, classNames, values, splits } = readFeatures(name);
+    [this.count, this.taps, this.dim] = [count, taps, dim];
     this.classIndices = Int32Array.from(labels, (label) =>
       typeof label === 'number' ? label : classNames.indexOf(label),
     );
-    const bytes = readFileSync(`${file}.f32.bin`);
-    const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-    this.codes = encodeCodes(values, this.count, this.taps, this.dim);
-    const splits = `${file}.splits.json`;
-    this.splits = existsSync(splits) ? JSON.parse(readFileSync(splits, 'utf8')) : [];
+    this.codes = encodeCodes(values, count, taps, dim);
+    this.splits = splits;
   }
 
   codesOf(rows: readonly number[]): Int8Array {

@@ -1,34 +1,18 @@
 /** Statistics mode on real embeddings: confidence and novelty mean what they say; skipped where the shared features are not at hand. */
 
-import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expectedCalibrationError, reliabilityBins } from '../../../packages/core/src/evaluation/calibration-error.ts';
 import { Classifier, readyEmbeddings, type ReadyEmbedding } from '../../../packages/core/src/index.ts';
-
-const shared = path.resolve(process.env['IMPRINT_SHARED'] ?? path.join(import.meta.dirname, '../../../../shared'));
-const features = path.join(shared, 'features');
-const missing = existsSync(features) ? '' : ` (skipped: no features in ${features})`;
-
-interface Split {
-  readonly shots: number;
-  readonly train: number[];
-  readonly test: number[];
-}
+import { missing, readFeatures } from './shared-features.ts';
 
 /** Learns the first splits of so many shots, and asks about at most 600 test rows of each. */
 async function answers(name: string, shots: number) {
-  const file = path.join(features, `deit_tiny.${name}`);
-  const { shape, labels } = JSON.parse(readFileSync(`${file}.json`, 'utf8')) as { shape: number[]; labels: unknown[] };
-  const bytes = readFileSync(`${file}.f32.bin`);
-  const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-  const [taps, dim] = shape.length === 3 ? shape.slice(1) : [1, shape[1]];
+  const { taps, dim, labels, values, splits } = readFeatures(name);
   const embeddingOf = (row: number): ReadyEmbedding => ({
     embedding: values.subarray(row * taps * dim, (row + 1) * taps * dim),
     id: String(row),
   });
   const backbone = readyEmbeddings({ name, dim, taps: Array.from({ length: taps }, (_, tap) => `tap ${tap}`) });
-  const splits = JSON.parse(readFileSync(`${file}.splits.json`, 'utf8')) as Split[];
   const confidences: number[] = [];
   const correct: number[] = [];
   const novelties: number[] = [];

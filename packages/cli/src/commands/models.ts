@@ -59,7 +59,7 @@ const list: Action = async (args, { output, notices }) => {
     ...rows.map((row) => row.map(displayText)),
   ]);
   const error = entries.find((entry) => entry.error !== undefined)?.error;
-  if (error !== undefined) await notices.write(`imprint: ${displayText(error)}\n`);
+  if (error !== undefined) await notices.line(`imprint: ${displayText(error)}`);
   return 0;
 };
 

@@ -19,13 +19,13 @@ export const rename: Command = {
   ],
   async run(args, { output }) {
     const [file, from, to] = args.exactly('FILE', 'OLD', 'NEW');
+    const names = { from: from.normalize('NFC'), to: to.normalize('NFC') };
     await updateClassifier(file, { backbone: null }, (classifier) => {
-      const [old, wanted] = [from.normalize('NFC'), to.normalize('NFC')];
-      const isOther = old !== wanted && classifier.classes.some(({ label }) => label === wanted);
+      const isOther = names.from !== names.to && classifier.classes.some(({ label }) => label === names.to);
       if (args.has('join') && isOther) classifier.mergeClasses(from, to);
       else renameOrSayHowToJoin(classifier, from, to);
     });
-    if (args.has('json')) await output.json({ file, from: from.normalize('NFC'), to: to.normalize('NFC') });
+    if (args.has('json')) await output.json({ file, ...names });
     else await output.line(`${displayText(from)} is now ${displayText(to)}.`);
     return 0;
   },

@@ -49,7 +49,7 @@ export async function linearRidgeFromStatistics(
     for (let j = 0; j < order; j++) weights[c * width + j] = coefficients[c * order + j] * scales[j];
   }
   const linear = await LinearScores.of({ width, numClasses, weights }, context);
-  const leftOut = drawn && (await leaveOneOutScores(drawn, groups, width, linear, system));
+  const leftOut = drawn && (await leaveOneOutScores(drawn, groups, width, linear, system, context));
   return {
     report: {
       head: name,
@@ -70,11 +70,11 @@ async function leaveOneOutScores(
   width: number,
   linear: LinearScores,
   system: RidgeSystem,
+  context: FitContext,
 ): Promise<Float64Array> {
   const { numClasses } = linear;
   const count = classIndices.length;
-  const scores = new Float64Array(count * numClasses);
-  linear.scoresInto(codes, count, scores);
+  const scores = await linear.scores(codes, count, context);
   const forms = await system.quadraticForms(weightedRows(codes, count, width, groups), count);
   const left = Math.max(Number.EPSILON, 1 - forms.reduce((sum, form) => sum + form / count, 0));
   for (let i = 0, at = 0; i < count; i++) {

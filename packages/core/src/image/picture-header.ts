@@ -87,14 +87,9 @@ function webpSize(view: DataView): Size {
 
 /** Tags 256 and 257 of the first directory. */
 function tiffSize(view: DataView): Size {
-  const little = view.getUint8(0) === 0x49;
-  const directory = view.getUint32(4, little);
-  const entries = view.getUint16(directory, little);
   let width: number | undefined;
   let height: number | undefined;
-  for (let i = 0; i < entries; i++) {
-    const at = directory + 2 + 12 * i;
-    const tag = view.getUint16(at, little);
+  for (const { tag, at, little } of tiffEntries(view)) {
     if (tag !== 256 && tag !== 257) continue;
     const value =
       view.getUint16(at + 2, little) === 3 ? view.getUint16(at + 8, little) : view.getUint32(at + 8, little);
@@ -102,6 +97,20 @@ function tiffSize(view: DataView): Size {
     else height = value;
   }
   return width === undefined || height === undefined ? undefined : [width, height];
+}
+
+/**
+ * Entries of a TIFF's first directory: their tags, and where they stand.
+ * @throws RangeError where the bytes end before
+ */
+export function* tiffEntries(view: DataView): Generator<{ tag: number; at: number; little: boolean }> {
+  const little = view.getUint8(0) === 0x49;
+  const directory = view.getUint32(4, little);
+  const entries = view.getUint16(directory, little);
+  for (let i = 0; i < entries; i++) {
+    const at = directory + 2 + 12 * i;
+    yield { tag: view.getUint16(at, little), at, little };
+  }
 }
 
 /** The largest `ispe` property in an ISO base media file: tiles and thumbnails have smaller ones. */

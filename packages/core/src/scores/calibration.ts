@@ -53,7 +53,7 @@ export async function fitTemperature(
   numClasses: number,
   rows: Int32Array = Int32Array.from(classIndices.keys()),
   { yieldToHost }: Pick<FitContext, 'yieldToHost'> = {},
-  trust?: Float64Array<ArrayBuffer>,
+  trust?: number,
 ): Promise<number> {
   const { used, weights } = trustedRows(classIndices, numExamples, numClasses, rows, trust);
   const numUsed = used.length;
@@ -96,17 +96,16 @@ export async function fitTemperature(
  * The rows of leave-one-out scores that calibration reads, evenly spread and at most 2^18 numbers, and how much each
  * counts: classes alike, times `c_k`; 0 where a class has fewer than three examples.
  * @param rows Int32Array: the example of each row of scores
- * @param trust Float64Array, numClasses: `c_k`, where it is not by `classIndices`
+ * @param trust `c_k` of every class, where it is not by `classIndices`
  */
 export function trustedRows(
   classIndices: Int32Array,
   numExamples: number,
   numClasses: number,
   rows: Int32Array,
-  trust = Float64Array.from(countsOf(classIndices.subarray(0, numExamples), numClasses), (n) =>
-    n > 2 ? (n - 2) / n : 0,
-  ),
+  trust?: number,
 ): { readonly used: Int32Array; readonly weights: Float64Array } {
+  const counts = countsOf(classIndices.subarray(0, numExamples), numClasses);
   const numUsed = Math.min(rows.length, Math.max(1, Math.floor(MOST_ENTRIES / numClasses)));
   const used = Int32Array.from({ length: numUsed }, (_, u) => Math.floor((u * rows.length) / numUsed));
   const usedCounts = countsOf(
@@ -117,7 +116,8 @@ export function trustedRows(
   for (let k = 0; k < numClasses; k++) if (usedCounts[k] > 0) numClassesUsed++;
   const weights = Float64Array.from(used, (r) => {
     const k = classIndices[rows[r]];
-    return (trust[k] * numUsed) / (numClassesUsed * usedCounts[k]);
+    const trusted = trust ?? (counts[k] > 2 ? (counts[k] - 2) / counts[k] : 0);
+    return (trusted * numUsed) / (numClassesUsed * usedCounts[k]);
   });
   return { used, weights };
 }

@@ -28,8 +28,15 @@ const POOLED_DEGREES = 2;
 /** Degrees of freedom of Student's t; of 3 to 12 and none, 10 and 12 were best calibrated, and 10 refused fewer known inputs. */
 const TAIL_DEGREES = 10;
 
-/** Seeded, and by content: equal sums give equal examples, whatever the classes are called. */
-export async function drawExamples(statistics: StatisticsMemory, context: FitContext): Promise<DrawnExamples> {
+/**
+ * Seeded, and by content: equal sums give equal examples, whatever the classes are called.
+ * @param scatter what `withinClassScatter` returned; not changed
+ */
+export async function drawExamples(
+  statistics: StatisticsMemory,
+  scatter: Float64Array,
+  context: FitContext,
+): Promise<DrawnExamples> {
   const { width, taps, dim, numClasses, numExamples, counts, sums, gram } = statistics;
   const numDrawn = Math.min(DRAWN, Math.max(LEAST_DRAWN, Math.floor(MOST_SCORES / numClasses)));
   const order = contentOrder(statistics);
@@ -38,7 +45,7 @@ export async function drawExamples(statistics: StatisticsMemory, context: FitCon
   );
   const codes = new Int8Array(numDrawn * width);
   // Where no class has two examples nothing is known of spread.
-  const noise = numExamples > numClasses ? await withinClassNoise(statistics, numDrawn, context) : undefined;
+  const noise = numExamples > numClasses ? await withinClassNoise(statistics, scatter, numDrawn, context) : undefined;
   const lengths = Float64Array.from({ length: taps }, (_, tap) => {
     let squares = 0;
     for (let j = tap * dim; j < (tap + 1) * dim; j++) squares += gram[j * width + j];
@@ -103,20 +110,18 @@ interface Noise {
 
 /** Of the pooled within-class covariance, unbiased in `numExamples - numClasses` degrees of freedom. */
 async function withinClassNoise(
-  { width, numClasses, numExamples, counts, sums, gram }: StatisticsMemory,
+  { width, numClasses, numExamples }: StatisticsMemory,
+  scatter: Float64Array,
   numDrawn: number,
   context: FitContext,
 ): Promise<Noise> {
-  const scaled = new Float64Array(numClasses * width);
-  for (let i = 0; i < scaled.length; i++) scaled[i] = sums[i] / Math.sqrt(counts[Math.floor(i / width)]);
-  const between = await context.gemm.f64(scaled, scaled, { m: width, n: width, k: numClasses, transposeA: true });
   const freedom = numExamples - numClasses;
+  const covariance = scatter.map((product) => product / freedom);
   let trace = 0;
-  for (let i = 0; i < between.length; i++) between[i] = (gram[i] - between[i]) / freedom;
-  for (let j = 0; j < width; j++) trace += between[j * width + j];
+  for (let j = 0; j < width; j++) trace += covariance[j * width + j];
   // At least the variance of rounding, so that equal examples have a factor too.
   const jitter = Math.max((JITTER * trace) / width, 1 / 12);
-  const factor = await choleskyFactor(between, width, context, jitter);
+  const factor = await choleskyFactor(covariance, width, context, jitter);
 
   const rows = new Float64Array(numDrawn * width);
   const draw = (): Promise<Float64Array> => standardNormals(DRAWN * width, context);

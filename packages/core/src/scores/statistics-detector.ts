@@ -15,8 +15,10 @@ import { noveltyPValuesInto, referenceOf } from './novelty-p-value.ts';
 import { SameClassPrior } from './same-class-prior.ts';
 import type { UnknownDetector } from './unknown.ts';
 
+/** @param scatter what `withinClassScatter` returned; not changed */
 export async function fitStatisticsDetector(
   memory: StatisticsMemory,
+  scatter: Float64Array,
   drawn: DrawnExamples,
   context: FitContext,
 ): Promise<Pick<UnknownDetector, 'detectInto'>> {
@@ -31,17 +33,7 @@ export async function fitStatisticsDetector(
     for (let j = 0; j < width; j++) squares += sums[k * width + j] ** 2;
     norms[k] = Math.sqrt(squares);
   }
-  const deviations = await deviationsAlongMeans(
-    width,
-    numClasses,
-    numExamples,
-    counts,
-    sums,
-    gram,
-    norms,
-    length,
-    context,
-  );
+  const deviations = await deviationsAlongMeans(memory, scatter, norms, length, context);
   const centres = Float64Array.from(counts, (n, k) => {
     const rest = Math.sqrt(norms[k] ** 2 * Math.max(0, 1 - 2 / n) + length * length);
     return (norms[k] ** 2 / n - length * length) / (length * rest);
@@ -55,11 +47,12 @@ export async function fitStatisticsDetector(
   const vouches = Uint8Array.from(centres, (centre) => (directed.length === 0 || centre > 0 ? 1 : 0));
 
   const products = await LinearScores.of({ width, numClasses, weights: sums }, context);
-  const dots = new Float64Array(numClasses);
-  /** @param own the class to leave it out of, or -1 */
-  const strangenessOf = (code: Int8Array, own: number): number => {
+  /**
+   * @param dots with the sums of every class
+   * @param own the class to leave it out of, or -1
+   */
+  const strangenessOf = (code: Int8Array, dots: Float64Array, own: number): number => {
     const squares = codeProduct(code, 0, code, 0, width);
-    products.scoresInto(code, 1, dots);
     let least = Infinity;
     for (let k = 0; k < numClasses; k++) {
       if (vouches[k] === 0) continue;
@@ -75,17 +68,25 @@ export async function fitStatisticsDetector(
     return least;
   };
   const strange: number[] = [];
-  for (const [i, k] of drawn.classIndices.entries()) {
-    if (numExamples > numClasses && vouches[k] === 1)
-      strange.push(strangenessOf(drawn.codes.subarray(i * width, (i + 1) * width), k));
-    await context.yieldToHost?.();
+  if (numExamples > numClasses) {
+    const { codes, classIndices } = drawn;
+    const dots = await products.scores(codes, classIndices.length, context);
+    for (const [i, k] of classIndices.entries()) {
+      if (vouches[k] === 0) continue;
+      const code = codes.subarray(i * width, (i + 1) * width);
+      strange.push(strangenessOf(code, dots.subarray(i * numClasses, (i + 1) * numClasses), k));
+      await context.yieldToHost?.();
+    }
   }
   const reference = referenceOf(Float64Array.from(strange));
   const prior = await SameClassPrior.of(memory, context);
+  const dots = new Float64Array(numClasses);
   return {
     detectInto(codes, numQueries, strangeness, pValues) {
       for (let query = 0; query < numQueries; query++) {
-        strangeness[query] = strangenessOf(codes.subarray(query * width, (query + 1) * width), -1);
+        const code = codes.subarray(query * width, (query + 1) * width);
+        products.scoresInto(code, 1, dots);
+        strangeness[query] = strangenessOf(code, dots, -1);
       }
       if (strange.length > 0) noveltyPValuesInto(reference, strangeness, numQueries, pValues);
       else pValues.fill(1, 0, numQueries);
@@ -100,31 +101,18 @@ const SMALLEST_DEVIATION = 0.02;
 const BLOCK_CLASSES = 4096;
 
 async function deviationsAlongMeans(
-  width: number,
-  numClasses: number,
-  numExamples: number,
-  counts: Int32Array,
-  sums: Float64Array,
-  gram: Float64Array,
+  { width, numClasses, numExamples, sums }: StatisticsMemory,
+  scatter: Float64Array,
   norms: Float64Array,
   length: number,
   context: FitContext,
 ): Promise<Float64Array> {
-  const { gemm } = context;
-  // Within-class scatter is the Gram matrix less each class's own, sum_c sum_c' / n_c: width x width, however many classes.
-  const scaled = new Float64Array(numClasses * width);
-  for (let k = 0; k < numClasses; k++) {
-    const root = Math.sqrt(counts[k]);
-    for (let j = k * width; j < (k + 1) * width; j++) scaled[j] = sums[j] / root;
-  }
-  const scatter = await gemm.f64(scaled, scaled, { m: width, n: width, k: numClasses, transposeA: true });
-  for (let i = 0; i < scatter.length; i++) scatter[i] = gram[i] - scatter[i];
   const freedom = numExamples - numClasses;
   const deviations = new Float64Array(numClasses);
   for (let first = 0; first < numClasses; first += BLOCK_CLASSES) {
     const block = sums.subarray(first * width, Math.min(numClasses, first + BLOCK_CLASSES) * width);
     const rows = block.length / width;
-    const products = await gemm.f64(block, scatter, { m: rows, n: width, k: width });
+    const products = await context.gemm.f64(block, scatter, { m: rows, n: width, k: width });
     for (let r = 0; r < rows; r++) {
       let quadratic = 0;
       for (let j = r * width; j < (r + 1) * width; j++) quadratic += products[j] * block[j];

@@ -51,7 +51,7 @@ export async function fitCalibration(
   numClasses: number,
   rows: Int32Array = Int32Array.from(classIndices.keys()),
   context: Pick<FitContext, 'yieldToHost'> = {},
-  trust?: Float64Array<ArrayBuffer>,
+  trust?: number,
 ): Promise<Calibration> {
   const temperature = await fitTemperature(scores, classIndices, numExamples, numClasses, rows, context, trust);
   const { used, weights: all } = trustedRows(classIndices, numExamples, numClasses, rows, trust);

@@ -222,6 +222,19 @@ export async function cachedPrecisions(
   return cached;
 }
 
+/** The same, or why it cannot be told: an unreadable cache keeps nobody from what else there is to say. */
+export async function whatIsCached(
+  manifest: HubManifest,
+  options: Pick<FetchOptions, 'cache' | 'environment'> = {},
+): Promise<{ readonly cached: Awaited<ReturnType<typeof cachedPrecisions>>; readonly error?: string }> {
+  try {
+    return { cached: await cachedPrecisions(manifest, options) };
+  } catch (error) {
+    if (!(error instanceof ImprintError)) throw error;
+    return { cached: new Map(), error: error.message };
+  }
+}
+
 /**
  * Removes a backbone's files from the cache; what they were locked to stays unless `unlock`.
  * @returns the bytes that were freed

@@ -1,7 +1,7 @@
 /** The backbones that have a name: the embedded one and those of the hub, with what of them lies in the cache. */
 
 import { ImprintError } from '@imprint/core';
-import { cachedPrecisions, fetchModel, removeModel } from './fetch-model.ts';
+import { fetchModel, removeModel, whatIsCached } from './fetch-model.ts';
 import type { FetchedModel, FetchOptions } from './fetch-model.ts';
 import { listHubManifests } from './hub-manifest.ts';
 import type { HubManifest } from './hub-manifest.ts';
@@ -63,21 +63,8 @@ async function embeddedEntry(): Promise<ModelEntry | undefined> {
   }
 }
 
-type Cached = Awaited<ReturnType<typeof cachedPrecisions>>;
-
-/** An unreadable cache keeps no backbone from being listed. */
-async function whatIsCached(manifest: HubManifest, options: ListOptions): Promise<Cached | { readonly error: string }> {
-  try {
-    return await cachedPrecisions(manifest, options);
-  } catch (error) {
-    if (!(error instanceof ImprintError)) throw error;
-    return { error: error.message };
-  }
-}
-
 async function hubEntry(manifest: HubManifest, options: ListOptions): Promise<ModelEntry> {
-  const found = await whatIsCached(manifest, options);
-  const cached: Cached = 'error' in found ? new Map() : found;
+  const { cached, error } = await whatIsCached(manifest, options);
   const files = Object.entries(manifest.files).map(([precision, file]) => {
     const locked = cached.get(precision);
     const { sizeBytes, sha256 } = locked ?? file;
@@ -94,7 +81,7 @@ async function hubEntry(manifest: HubManifest, options: ListOptions): Promise<Mo
     repository,
     revision,
     files,
-    ...('error' in found && { error: found.error }),
+    ...(error !== undefined && { error }),
   };
 }
 

@@ -6,6 +6,7 @@ import { Classifier } from '../../../../packages/core/src/classifier.ts';
 import { readyEmbeddings } from '../../../../packages/core/src/ready-embeddings.ts';
 import type { SameClassCosines } from '../../../../packages/core/src/backbone.ts';
 import { typedArrayGemm as gemm } from '../../../../packages/core/src/linalg/typed-array-gemm.ts';
+import { withinClassScatter } from '../../../../packages/core/src/memory/within-class-scatter.ts';
 import { drawExamples } from '../../../../packages/core/src/scores/drawn-examples.ts';
 import { fitStatisticsDetector } from '../../../../packages/core/src/scores/statistics-detector.ts';
 import { SameClassPrior } from '../../../../packages/core/src/scores/same-class-prior.ts';
@@ -142,7 +143,9 @@ describe('unknown inputs among classes of one example each', () => {
       'statistics',
       async (own: object) => {
         const statistics = { ...memory, gram };
-        return fitStatisticsDetector(statistics, await drawExamples(statistics, { gemm }), { gemm, ...own });
+        const scatter = await withinClassScatter(statistics, { gemm });
+        const drawn = await drawExamples(statistics, scatter, { gemm });
+        return fitStatisticsDetector(statistics, scatter, drawn, { gemm, ...own });
       },
     ],
   ])('are told in memory mode %s', async (_, fit) => {
